@@ -1,0 +1,156 @@
+package spec
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// checker walks the tree of a document and reads its values. Every method that reads one reports what is wrong with
+// it, and then returns a value that is not set.
+type checker struct {
+	*report
+	at      path
+	retyped func(path) bool // says whether a table's name is also given a plain value; nil: it never is
+}
+
+func (c *checker) addf(format string, args ...any) { c.report.addf(c.at, format, args...) }
+
+// wrongType reports a value of another type than is wanted.
+func (c *checker) wrongType(v any, wanted string) {
+	if v == nil {
+		c.addf("null is no value, wanted %s; leave the key out for its default", wanted)
+		return
+	}
+	c.addf("%s, wanted %s", describe(v), wanted)
+}
+
+// describe says what a value is, in an operator's words.
+func describe(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case string:
+		return quote(v) + " is a string"
+	case bool:
+		return fmt.Sprintf("%t is a boolean", v)
+	case int64:
+		return fmt.Sprintf("%d is a number", v)
+	case float64:
+		s := strconv.FormatFloat(v, 'g', -1, 64)
+		if v == math.Trunc(v) && !strings.ContainsAny(s, "eI") { // 80.0, not 1e+06 or Inf
+			s += ".0"
+		}
+		return s + " is a number with a fraction"
+	case json.Number:
+		return shorten(v.String()) + " is a number with a fraction"
+	case time.Time:
+		return "a date"
+	case map[string]any:
+		return "a table"
+	}
+	return "an array"
+}
+
+// quote repeats a string in a message.
+func quote(s string) string { return strconv.Quote(shorten(s)) }
+
+// table expects a table.
+func (c *checker) table(v any) (map[string]any, bool) {
+	table, ok := v.(map[string]any)
+	switch {
+	case !ok:
+		c.wrongType(v, "a table")
+	case c.retyped != nil && len(c.at) > 0 && c.retyped(c.at):
+		c.addf("the key is defined twice, as a table and as a plain value")
+	}
+	return table, ok
+}
+
+// text expects a string without control characters, which no setting has a use for.
+func (c *checker) text(v any, wanted string) (string, bool) {
+	s, ok := v.(string)
+	if !ok {
+		c.wrongType(v, wanted)
+		return "", false
+	}
+	if strings.ContainsFunc(s, unicode.IsControl) {
+		c.addf("%s has a control character in it", quote(s))
+		return "", false
+	}
+	return s, true
+}
+
+// whole expects a whole number from lo to hi.
+func whole[T ~uint16 | ~uint32 | ~int64](c *checker, v any, lo, hi int64) opt[T] {
+	switch v := v.(type) {
+	case int64:
+		switch {
+		case v < lo:
+			c.addf("%d is under %d", v, lo)
+		case v > hi:
+			c.addf("%d is over %d", v, hi)
+		default:
+			return some(T(v))
+		}
+	case json.Number: // a fraction, or a number beyond int64
+		switch s := v.String(); {
+		case strings.ContainsAny(s, ".eE"):
+			c.wrongType(v, "a whole number")
+		case strings.HasPrefix(s, "-"):
+			c.addf("%s is under %d", shorten(s), lo)
+		default:
+			c.addf("%s is over %d", shorten(s), hi)
+		}
+	default:
+		c.wrongType(v, "a whole number")
+	}
+	return opt[T]{}
+}
+
+// oneOf expects one of a few words.
+func oneOf[T ~string](c *checker, v any, words ...T) opt[T] {
+	known := make([]string, len(words))
+	for i, w := range words {
+		known[i] = string(w)
+	}
+	s, ok := v.(string)
+	if !ok {
+		c.wrongType(v, "one of "+strings.Join(known, ", "))
+		return opt[T]{}
+	}
+	if !among(s, known) {
+		c.notOneOf(s, known)
+		return opt[T]{}
+	}
+	return some(T(s))
+}
+
+func among(s string, words []string) bool { return slices.Contains(words, s) }
+
+// notOneOf reports a word that is not known.
+func (c *checker) notOneOf(s string, known []string) {
+	if near, ok := nearest(s, known); ok {
+		c.addf("%s is not known, did you mean %q?", quote(s), near)
+		return
+	}
+	c.addf("%s is not known; known are %s", quote(s), strings.Join(known, ", "))
+}
+
+// unknownKey reports the key that the walk is at.
+func (c *checker) unknownKey(key string, known []string) {
+	near, ok := nearest(key, known)
+	switch {
+	case !ok:
+		c.addf("there is no such key; there are %s", strings.Join(known, ", "))
+	case strings.EqualFold(key, near):
+		c.addf("there is no such key; it is written %q, case matters", near)
+	default:
+		c.addf("there is no such key, did you mean %q?", near)
+	}
+}

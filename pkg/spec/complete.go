@@ -1,0 +1,168 @@
+package spec
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// completer makes a Service of what was declared of it, and reports what is missing and what does not go together.
+type completer struct {
+	*report
+	defaults *declaredDefaults
+	declared *declaredService
+	name     string
+}
+
+// addf reports a problem at a key of the service.
+func (c *completer) addf(keys path, format string, args ...any) {
+	c.report.addf(append(path{"services", c.name}, keys...), format, args...)
+}
+
+func (c *completer) service() Service {
+	d, base := c.declared, &c.defaults.service
+	s := Service{
+		Name:       c.name,
+		Method:     d.method.over(base.method).or(defaultMethod),
+		Persistent: d.persistent.over(base.persistent).or(0),
+		Drain:      d.drain.over(base.drain).or(defaultDrain),
+		Pulse:      d.pulse.over(base.pulse).complete(),
+	}
+	if d.fwmark.set {
+		c.markIdentity(&s)
+	} else {
+		c.addressIdentity(&s)
+	}
+	c.flags(&s)
+	for _, name := range sortedKeys(d.backends) {
+		s.Backends = append(s.Backends, c.backend(&s, name, d.backends[name]))
+	}
+	c.distinct(&s)
+	return s
+}
+
+// markIdentity completes a service that a firewall mark identifies.
+func (c *completer) markIdentity(s *Service) {
+	d := c.declared
+	s.Fwmark = d.fwmark.value
+	s.Family = d.family.or(IPv4)
+	var excluded []string
+	for _, key := range []struct {
+		name string
+		set  bool
+	}{{"host", d.host.set}, {"port", d.port.set}, {"protocol", d.protocol.set}} {
+		if key.set {
+			excluded = append(excluded, key.name)
+		}
+	}
+	if len(excluded) > 0 {
+		c.addf(path{"fwmark"}, "fwmark %d excludes %s: a service is known by its mark or by its address",
+			s.Fwmark, strings.Join(excluded, ", "))
+	}
+}
+
+// addressIdentity completes a service that protocol, address and port identify.
+func (c *completer) addressIdentity(s *Service) {
+	d := c.declared
+	s.Host = d.host.value
+	s.Port = d.port.value
+	s.Protocol = d.protocol.over(c.defaults.service.protocol).or(TCP)
+	if s.Host.IsValid() {
+		s.Family = familyOf(s.Host)
+	}
+	if d.family.set {
+		c.addf(path{"family"}, "%q goes with fwmark only; the family of an address service is that of its host",
+			d.family.value)
+	}
+	switch {
+	case !d.port.set:
+		c.addf(path{"port"}, "missing; a service needs a port or a fwmark")
+	case s.Port == 0 && s.Persistent == 0:
+		c.addf(path{"port"}, "0, every port, needs persistent")
+	}
+}
+
+func familyOf(a netip.Addr) Family {
+	if a.Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
+// flags completes the flags and checks that they fit the method and the protocol.
+func (c *completer) flags(s *Service) {
+	declared := c.declared.flags.over(c.defaults.service.flags).or("")
+	flags, misfit := parseFlags(declared, s.Method)
+	s.Flags = flags
+	for _, name := range misfit {
+		needs, _, _ := strings.Cut(name, "-")
+		c.flagsf("%q needs method %s, and the method is %s", name, needs, s.Method)
+	}
+	if flags&OnePacket != 0 && s.Fwmark == 0 && s.Protocol != UDP {
+		c.flagsf("%q needs protocol udp or a fwmark, and the protocol is %s", "ops", s.Protocol)
+	}
+}
+
+// flagsf reports a problem with the flags where they are declared.
+func (c *completer) flagsf(format string, args ...any) {
+	if c.declared.flags.set {
+		c.addf(path{"flags"}, format, args...)
+		return
+	}
+	c.report.addf(path{"defaults", "service", "flags"}, format+", in service %s", append(args, keyString(c.name))...)
+}
+
+func (c *completer) backend(s *Service, name string, d *declaredBackend) Backend {
+	b := Backend{
+		Name:   name,
+		Host:   d.host.value,
+		Port:   d.port.or(s.Port),
+		Weight: d.weight.over(c.defaults.backend.weight).or(defaultWeight),
+		Method: d.method.over(c.defaults.backend.method).or(NAT),
+		Pulse:  d.pulse.complete(),
+	}
+	at := path{"backends", name}
+	if !d.host.set {
+		c.addf(append(at, "host"), "missing; a backend needs one")
+	}
+	switch {
+	case b.Port == s.Port:
+	case b.Method != NAT && s.Fwmark != 0:
+		c.addf(append(at, "port"), "%d: method %s leaves the port as the client asked; leave it out in a fwmark service",
+			b.Port, b.Method)
+	case b.Method != NAT:
+		c.addf(append(at, "port"), "%d is not the service's port %d, and method %s cannot change it",
+			b.Port, s.Port, b.Method)
+	case b.Port == 0:
+		c.addf(append(at, "port"), "0, as the client asked, goes only with a fwmark or port 0 of the service")
+	}
+	return b
+}
+
+// distinct reports backends that the kernel could not tell apart. It keeps one of two backends at one address and
+// port, whatever else differs.
+func (c *completer) distinct(s *Service) {
+	seen := make(map[netip.AddrPort]string, len(s.Backends))
+	for _, b := range s.Backends {
+		if !b.Host.IsValid() {
+			continue
+		}
+		at := netip.AddrPortFrom(b.Host, b.Port)
+		if first, twice := seen[at]; twice {
+			c.addf(path{"backends", b.Name}, "%s is backend %s already", at, keyString(first))
+			continue
+		}
+		seen[at] = b.Name
+	}
+}
+
+// complete fills in the defaults of a pulse; no pulse stays none.
+func (p *declaredPulse) complete() *Pulse {
+	if p == nil {
+		return nil
+	}
+	pulse := &Pulse{Type: p.kind.or(defaultPulse), Interval: p.interval.or(defaultInterval)}
+	if len(p.args) > 0 {
+		pulse.Args = p.args
+	}
+	return pulse
+}

@@ -1,0 +1,64 @@
+package spec
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// listen expects "host:port", where the host may be left out.
+func (c *checker) listen(v any) opt[string] {
+	s, ok := c.text(v, `host and port such as ":4672"`)
+	if !ok {
+		return opt[string]{}
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		c.addf("%s is not host and port such as \":4672\"", quote(s))
+		return opt[string]{}
+	}
+	if n, err := strconv.ParseUint(port, 10, 32); err != nil || n > 65535 {
+		c.addf("%s has no port from 0 to 65535", quote(s))
+		return opt[string]{}
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" && !isHostname(host) {
+		c.addf("%s has no address or name before the port", quote(s))
+		return opt[string]{}
+	}
+	return some(s)
+}
+
+// isHostname reports whether s looks like a host's name. Whether there is such a host is not known here.
+func isHostname(s string) bool {
+	for i := range len(s) {
+		if !isBareKey(s[i]) && s[i] != '.' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// iface expects the name of a network interface, as the kernel allows it (dev_valid_name).
+func (c *checker) iface(v any) opt[string] {
+	s, ok := c.text(v, `an interface such as "eth0"`)
+	if !ok {
+		return opt[string]{}
+	}
+	if s == "" || len(s) > 15 || s == "." || s == ".." || strings.ContainsAny(s, "/: \t") {
+		c.addf("%s is not the name of an interface (1 to 15 characters without / : and space)", quote(s))
+		return opt[string]{}
+	}
+	return some(s)
+}
+
+// stateDir expects an absolute path, or nothing for memory only. It is Linux's notion of absolute on any system, so
+// that a configuration checks alike in a pipeline on another.
+func (c *checker) stateDir(v any) opt[string] {
+	s, ok := c.text(v, `a directory such as "/var/lib/gorb"`)
+	if ok && s != "" && !strings.HasPrefix(s, "/") {
+		c.addf("%s is not an absolute path; \"\" keeps the state in memory", quote(s))
+		ok = false
+	}
+	return opt[string]{s, ok}
+}

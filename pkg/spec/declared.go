@@ -1,0 +1,160 @@
+package spec
+
+import (
+	"maps"
+	"net/netip"
+	"time"
+)
+
+// opt is a value that may have been left out. Zero has a meaning almost everywhere here: weight 0 drains.
+type opt[T any] struct {
+	value T
+	set   bool
+}
+
+func some[T any](v T) opt[T] { return opt[T]{v, true} }
+
+// or returns the value, or what stands for it where it was left out.
+func (o opt[T]) or(fallback T) T {
+	if o.set {
+		return o.value
+	}
+	return fallback
+}
+
+// over returns the value that holds where o lies over under.
+func (o opt[T]) over(under opt[T]) opt[T] {
+	if o.set {
+		return o
+	}
+	return under
+}
+
+// declared is what documents say, each value checked and none filled in. Values are shared between documents and
+// what they merge to, so nothing here is changed once made.
+type declared struct {
+	gorb     declaredGorb
+	defaults declaredDefaults
+	services map[string]*declaredService
+}
+
+type declaredGorb struct {
+	listen   opt[string]
+	iface    opt[string]
+	resync   opt[time.Duration]
+	stateDir opt[string]
+}
+
+type declaredDefaults struct {
+	service declaredService
+	backend declaredBackend
+}
+
+type declaredService struct {
+	host       opt[netip.Addr]
+	port       opt[uint16]
+	protocol   opt[Protocol]
+	fwmark     opt[uint32]
+	family     opt[Family]
+	method     opt[string]
+	flags      opt[string] // every name in it is known
+	persistent opt[time.Duration]
+	drain      opt[time.Duration]
+	pulse      *declaredPulse
+	backends   map[string]*declaredBackend
+}
+
+type declaredBackend struct {
+	host   opt[netip.Addr]
+	port   opt[uint16]
+	weight opt[uint32]
+	method opt[Method]
+	pulse  *declaredPulse
+}
+
+type declaredPulse struct {
+	kind     opt[string]
+	interval opt[time.Duration]
+	args     map[string]any // string or int64
+}
+
+// over returns what holds where d lies over under.
+func (d declared) over(under declared) declared {
+	return declared{
+		gorb:     d.gorb.over(under.gorb),
+		defaults: d.defaults.over(under.defaults),
+		services: overlay(d.services, under.services, (*declaredService).over),
+	}
+}
+
+func (g declaredGorb) over(under declaredGorb) declaredGorb {
+	return declaredGorb{
+		listen:   g.listen.over(under.listen),
+		iface:    g.iface.over(under.iface),
+		resync:   g.resync.over(under.resync),
+		stateDir: g.stateDir.over(under.stateDir),
+	}
+}
+
+func (d declaredDefaults) over(under declaredDefaults) declaredDefaults {
+	return declaredDefaults{service: *d.service.over(&under.service), backend: *d.backend.over(&under.backend)}
+}
+
+func (s *declaredService) over(under *declaredService) *declaredService {
+	return &declaredService{
+		host:       s.host.over(under.host),
+		port:       s.port.over(under.port),
+		protocol:   s.protocol.over(under.protocol),
+		fwmark:     s.fwmark.over(under.fwmark),
+		family:     s.family.over(under.family),
+		method:     s.method.over(under.method),
+		flags:      s.flags.over(under.flags),
+		persistent: s.persistent.over(under.persistent),
+		drain:      s.drain.over(under.drain),
+		pulse:      s.pulse.over(under.pulse),
+		backends:   overlay(s.backends, under.backends, (*declaredBackend).over),
+	}
+}
+
+func (b *declaredBackend) over(under *declaredBackend) *declaredBackend {
+	return &declaredBackend{
+		host:   b.host.over(under.host),
+		port:   b.port.over(under.port),
+		weight: b.weight.over(under.weight),
+		method: b.method.over(under.method),
+		pulse:  b.pulse.over(under.pulse),
+	}
+}
+
+// over is like the others; no pulse at all is nil.
+func (p *declaredPulse) over(under *declaredPulse) *declaredPulse {
+	if p == nil || under == nil {
+		if p == nil {
+			return under
+		}
+		return p
+	}
+	return &declaredPulse{
+		kind:     p.kind.over(under.kind),
+		interval: p.interval.over(under.interval),
+		args:     overlay(p.args, under.args, func(top, _ any) any { return top }),
+	}
+}
+
+// overlay merges two tables; both decides where a key is in both.
+func overlay[T any](top, under map[string]T, both func(top, under T) T) map[string]T {
+	if len(top) == 0 || len(under) == 0 {
+		if len(top) == 0 {
+			return under
+		}
+		return top
+	}
+	merged := maps.Clone(under)
+	for name, t := range top {
+		if u, ok := under[name]; ok {
+			t = both(t, u)
+		}
+		merged[name] = t
+	}
+	return merged
+}

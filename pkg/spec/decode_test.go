@@ -1,0 +1,256 @@
+package spec
+
+import (
+	"errors"
+	"net/netip"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// sameValues compares what Desired says, and not the layers that it came from.
+var sameValues = cmp.Options{
+	cmpopts.EquateComparable(netip.Addr{}),
+	cmpopts.IgnoreUnexported(Desired{}),
+	cmpopts.EquateEmpty(),
+}
+
+func TestFormatOf(t *testing.T) {
+	for name, want := range map[string]Format{
+		"/etc/gorb/gorb.toml": TOML, "a.json": JSON, "a.toml.json": JSON, "a.TOML": "", "toml": "", "-": "", "a.yaml": "",
+	} {
+		if got, ok := FormatOf(name); got != want || ok != (want != "") {
+			t.Errorf("FormatOf(%q) = %q, %t, want %q", name, got, ok, want)
+		}
+	}
+}
+
+func TestDecodeUnknownFormat(t *testing.T) {
+	_, err := Decode("a.yaml", "yaml", []byte("a: 1"))
+	if want := `a.yaml: "yaml" is not a format that gorb reads (toml, json)`; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+func TestEmpty(t *testing.T) {
+	tests := []struct {
+		format Format
+		text   string
+		want   bool
+	}{
+		{TOML, "", true},
+		{TOML, "# nothing\n\n", true},
+		{TOML, utf8BOM, true},
+		{TOML, "[services]\n", false},
+		{TOML, "[gorb]\n", false},
+		{JSON, "{}", true},
+		{JSON, utf8BOM + " {} ", true},
+		{JSON, `{"services": {}}`, false},
+	}
+	for _, tt := range tests {
+		d, err := Decode("x", tt.format, []byte(tt.text))
+		if err != nil || d.Empty() != tt.want || d.Name() != "x" {
+			t.Errorf("Decode(%q): Empty is not %t (%v)", tt.text, tt.want, err)
+		}
+	}
+}
+
+func TestByteOrderMark(t *testing.T) {
+	for format, text := range map[Format]string{
+		TOML: "[services.web]\nport = 0x50\n",
+		JSON: `{"services":{"web":{"port":80}}}`,
+	} {
+		d, err := Decode("x", format, []byte(utf8BOM+text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		desired, err := Merge(d)
+		if err != nil || desired.Services[0].Port != 80 {
+			t.Errorf("%s: %v, %v", format, desired, err)
+		}
+	}
+}
+
+func TestFull(t *testing.T) {
+	got, err := load(t, "full.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := netip.MustParseAddr
+	ready := func(interval time.Duration, args map[string]any) *Pulse {
+		all := map[string]any{"path": "/ready"}
+		for k, v := range args {
+			all[k] = v
+		}
+		return &Pulse{Type: "http", Interval: interval, Args: all}
+	}
+	want := &Desired{
+		Gorb: Gorb{Listen: "127.0.0.1:4672", Interface: "bond0", Resync: time.Minute},
+		Services: []Service{
+			{
+				Name: "dns", Port: 53, Protocol: UDP, Method: "wlc", Flags: OnePacket, Persistent: 10 * time.Minute,
+				Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
+				Backends: []Backend{{Name: "a", Host: addr("10.1.0.3"), Port: 53, Weight: 10, Method: Tunnel}},
+			},
+			{
+				Name: "every", Host: addr("2001:db8::1"), Protocol: SCTP, Family: IPv6, Method: "wlc",
+				Persistent: maxDuration, Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
+				Backends: []Backend{{Name: "a", Host: addr("2001:db8::5"), Weight: 65535, Method: DR}},
+			},
+			{
+				Name: "mark", Fwmark: 1<<32 - 1, Family: IPv6, Method: "wlc", Flags: OnePacket, Persistent: 6 * time.Minute,
+				Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
+				Backends: []Backend{
+					{Name: "a", Host: addr("2001:db8::3"), Weight: 10, Method: Tunnel},
+					{Name: "b", Host: addr("2001:db8::4"), Port: 8080, Weight: 10, Method: NAT},
+				},
+			},
+			{
+				Name: "web", Host: addr("10.0.0.1"), Port: 80, Protocol: TCP, Family: IPv4, Method: "sh",
+				Flags: Flag1 | Flag2,
+				Pulse: ready(5*time.Second, map[string]any{
+					"method": "HEAD", "host": "10.0.0.2", "port": int64(8081), "expect": int64(204),
+				}),
+				Backends: []Backend{
+					{
+						Name: "a", Host: addr("10.1.0.1"), Port: 8080, Weight: 100, Method: NAT,
+						Pulse: &Pulse{Type: "tcp", Interval: time.Minute},
+					},
+					{
+						Name: "b.example:80", Host: addr("2001:db8::2"), Port: 80, Weight: 10, Method: Tunnel,
+						Pulse: &Pulse{Type: "none", Interval: time.Minute},
+					},
+				},
+			},
+		},
+	}
+	if diff := cmp.Diff(want, got, sameValues); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestMinimalJSON(t *testing.T) {
+	got, err := load(t, "minimal.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Desired{
+		Gorb: Gorb{Listen: ":4672", Interface: "eth0", Resync: 30 * time.Second, StateDir: "/var/lib/gorb"},
+		Services: []Service{{
+			Name: "web", Host: netip.MustParseAddr("10.0.0.1"), Port: 80, Protocol: TCP, Family: IPv4, Method: "wrr",
+			Drain: 5 * time.Minute,
+			Backends: []Backend{
+				{Name: "a", Host: netip.MustParseAddr("10.1.0.1"), Port: 80, Weight: 100, Method: NAT},
+				{
+					Name: "b", Host: netip.MustParseAddr("10.1.0.2"), Port: 80, Method: NAT,
+					Pulse: &Pulse{Type: "http", Interval: time.Minute, Args: map[string]any{"expect": int64(200), "path": "/hé"}},
+				},
+			},
+		}},
+	}
+	if diff := cmp.Diff(want, got, sameValues); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestHostile feeds documents as large as allowed, each built to make a parser recurse or work in squares. They must
+// be decoded or refused in seconds and within a gigabyte.
+func TestHostile(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	fill := func(head, unit, tail string) string {
+		return head + strings.Repeat(unit, (MaxSize-len(head)-len(tail))/len(unit)) + tail
+	}
+	numbered := func(head, before, after string) string {
+		var b strings.Builder
+		b.WriteString(head)
+		for n := uint64(0); b.Len() < MaxSize-len(before)-len(after)-20; n++ {
+			b.WriteString(before + hex(n) + after)
+		}
+		return b.String()
+	}
+	for name, doc := range map[string]struct {
+		format Format
+		text   string
+		want   string // in the error; "" is none
+	}{
+		"toml over size":      {TOML, fill("", "#", "") + "\n", "is over 16777216"},
+		"toml arrays":         {TOML, fill("a = ", "[", ""), "nested over 16 deep"},
+		"toml inline tables":  {TOML, fill("a = ", "{a=", ""), "nested over 16 deep"},
+		"toml dotted key":     {TOML, fill("a", ".a", "=1"), "nested over 16 deep"},
+		"toml header":         {TOML, fill("[a", ".a", "]"), "nested over 16 deep"},
+		"toml array header":   {TOML, fill("[[a", ".a", "]]"), "nested over 16 deep"},
+		"toml long key":       {TOML, fill("", "a", "=1"), "there is no such key"},
+		"toml long string":    {TOML, fill(`a="`, "a", `"`), "there is no such key"},
+		"toml long value":     {TOML, fill(`services.web.host="`, "a", `"`), "is a name"},
+		"toml digits":         {TOML, fill("a=", "1", ""), "out of range"},
+		"toml no newline":     {TOML, fill("a = 1", " ", "= 1"), "expected a top-level item to end"},
+		"toml array elements": {TOML, fill("a=[", "1,", "]"), "over 1572864 keys and values"},
+		"toml tables in list": {TOML, fill("a=[", "{},", "]"), "over 1572864 keys and values"},
+		"toml keys":           {TOML, numbered("", "", "=1\n"), "over 1572864 keys and values"},
+		"toml headers":        {TOML, numbered("", "[services.a", "]\n"), ""},
+		"toml long path": {
+			TOML, numbered("["+strings.Repeat("a", 1<<16)+"]\n", "", "=1\n"), "the full paths of all keys come to over 128 MiB",
+		},
+		"toml deep headers":   {TOML, numbered("", "["+strings.Repeat("a.", 14), "]\n"), "there is no such key"},
+		"toml unknown keys":   {TOML, numbered("[services.web]\n", "a-long-enough-key-", " = 1\n"), "more"},
+		"toml newlines":       {TOML, fill("services.web.port=''\n", "\n", ""), "is a string"},
+		"toml comments":       {TOML, fill("services.web.port=''\n", "#\n", ""), "is a string"},
+		"json over size":      {JSON, fill("{}", " ", "") + "\n", "is over 16777216"},
+		"json arrays":         {JSON, fill("", "[", ""), "nested over 16 deep"},
+		"json objects":        {JSON, fill("", `{"":`, ""), "nested over 16 deep"},
+		"json array elements": {JSON, fill(`{"a":[1`, ",1", "]}"), "over 1572864 keys and values"},
+		"json key twice":      {JSON, fill(`{"a":1`, `,"a":1`, "}"), "over 1572864 keys and values"},
+		"json long key":       {JSON, fill(`{"`, "a", `":1}`), "there is no such key"},
+		"json long value":     {JSON, fill(`{"services":{"web":{"host":"`, "a", `"}}}`), "is a name"},
+		"json digits":         {JSON, fill(`{"services":{"web":{"port":`, "1", `}}}`), "is over 65535"},
+		"json escapes":        {JSON, fill(`{"services":{"web":{"host":"`, `\u0041`, `"}}}`), "is a name"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			runtime.GC()
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			start := time.Now()
+			_, err := Decode("x", doc.format, []byte(doc.text))
+			took := time.Since(start)
+			runtime.ReadMemStats(&after)
+			t.Logf("%d bytes, %v, %d MiB allocated", len(doc.text), took, (after.TotalAlloc-before.TotalAlloc)>>20)
+
+			if doc.want == "" {
+				if err != nil {
+					t.Errorf("%.300v", err)
+				}
+				return
+			}
+			var problems Problems
+			if !errors.As(err, &problems) || !strings.Contains(err.Error(), doc.want) {
+				t.Errorf("got %.300v, want %q in it", err, doc.want)
+			}
+			if len(problems) > maxProblems+1 || len(problems.Error()) > 100_000 {
+				t.Errorf("%d problems in %d bytes is no help", len(problems), len(problems.Error()))
+			}
+			if took > 30*time.Second {
+				t.Errorf("took %v", took)
+			}
+		})
+	}
+}
+
+// hex is fmt.Sprintf("%x", n), fast.
+func hex(n uint64) string {
+	const digits = "0123456789abcdef"
+	var b [16]byte
+	i := len(b)
+	for {
+		i--
+		b[i] = digits[n%16]
+		if n /= 16; n == 0 {
+			return string(b[i:])
+		}
+	}
+}

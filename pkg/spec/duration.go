@@ -1,0 +1,93 @@
+package spec
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxDuration bounds every duration but resync: 31 days, the longest timeout that ipvsadm(8) takes.
+const maxDuration = 31 * 24 * time.Hour
+
+// defaultPersistence is what persistent = true means, and what `ipvsadm -p` sends.
+const defaultPersistence = 360 * time.Second
+
+// gorbDuration is the grammar of GORB's intervals, which Go's lacks: "10min", "5 S" it is not.
+var gorbDuration = regexp.MustCompile(`(?i)^([+-]?[0-9]+)(s|sec|seconds|m|min|minutes|h|hours)$`)
+
+// parseDuration reads a duration as Go writes it ("1m30s") or as GORB does ("10min", "5S").
+func parseDuration(s string) (time.Duration, bool) {
+	s = strings.TrimSpace(s)
+	if d, err := time.ParseDuration(s); err == nil {
+		return d, true
+	}
+	m := gorbDuration.FindStringSubmatch(s)
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(m[1], 10, 32)
+	if err != nil {
+		return 0, false
+	}
+	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour}[strings.ToLower(m[2])[0]]
+	return time.Duration(n) * unit, true
+}
+
+// formatDuration writes a duration without the zeros that Go adds: "5m", not "5m0s".
+func formatDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// duration expects a duration from lo to hi.
+func (c *checker) duration(v any, lo, hi time.Duration) opt[time.Duration] {
+	if n, ok := v.(int64); ok {
+		c.addf("%d is a number without a unit, wanted a duration such as \"%ds\"", n, n)
+		return opt[time.Duration]{}
+	}
+	s, ok := c.text(v, `a duration such as "5m"`)
+	if !ok {
+		return opt[time.Duration]{}
+	}
+	d, ok := parseDuration(s)
+	switch {
+	case !ok:
+		c.addf("%s is not a duration such as \"5m\" or \"1m30s\"", quote(s))
+	case d < lo && lo == 1:
+		c.addf("%s is not over 0", quote(s))
+	case d < lo:
+		c.addf("%s is under %s", quote(s), formatDuration(lo))
+	case d > hi:
+		c.addf("%s is over %s", quote(s), formatDuration(hi))
+	default:
+		return some(d)
+	}
+	return opt[time.Duration]{}
+}
+
+// persistent expects true, false or whole seconds; it returns 0 for false.
+func (c *checker) persistent(v any) opt[time.Duration] {
+	switch v := v.(type) {
+	case bool:
+		if v {
+			return some(defaultPersistence)
+		}
+		return some(time.Duration(0))
+	case string, int64:
+		d := c.duration(v, time.Second, maxDuration)
+		if d.set && d.value%time.Second != 0 {
+			c.addf("%s is not whole seconds", quote(v.(string)))
+			return opt[time.Duration]{}
+		}
+		return d
+	}
+	c.wrongType(v, `true, false or a duration such as "5m"`)
+	return opt[time.Duration]{}
+}

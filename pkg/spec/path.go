@@ -1,0 +1,72 @@
+package spec
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// path leads to a key from the root of a document: {"services", "web", "port"}.
+type path []string
+
+// maxShown is how many bytes of a name or value a message repeats.
+const maxShown = 160
+
+// String writes the path as an operator types it in TOML: services."web.example".port.
+func (p path) String() string {
+	var b strings.Builder
+	for i, key := range p {
+		if i > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(keyString(key))
+	}
+	return b.String()
+}
+
+// keyString quotes a key where TOML asks for it, and shortens one that no message should repeat in full.
+func keyString(key string) string {
+	if len(key) > maxShown {
+		return strconv.Quote(shorten(key))
+	}
+	for i := range len(key) {
+		if !isBareKey(key[i]) {
+			return strconv.Quote(key)
+		}
+	}
+	if key == "" {
+		return `""`
+	}
+	return key
+}
+
+// shorten cuts a text after maxShown bytes, between runes.
+func shorten(s string) string {
+	if len(s) <= maxShown {
+		return s
+	}
+	n := maxShown
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+// isBareKey reports whether c may stand in a TOML key without quotes.
+func isBareKey(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
+}
+
+// isName reports whether s may name a service or a backend: 1 to 128 of letters, digits and "._:@-", but not "." or
+// "..", so that a name is one segment of a URL.
+func isName(s string) bool {
+	if s == "" || len(s) > 128 || s == "." || s == ".." {
+		return false
+	}
+	for i := range len(s) {
+		if !isBareKey(s[i]) && s[i] != '.' && s[i] != ':' && s[i] != '@' {
+			return false
+		}
+	}
+	return true
+}

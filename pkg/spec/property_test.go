@@ -1,0 +1,170 @@
+package spec
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// anyServices draws services that are complete and valid, as Merge returns them.
+func anyServices(t *rapid.T) []Service {
+	names := rapid.SliceOfNDistinct(anyName, 0, 5, rapid.ID).Draw(t, "services")
+	slices.Sort(names)
+	var services []Service
+	for i, name := range names {
+		services = append(services, anyService(t, name, i))
+	}
+	return services
+}
+
+var anyName = rapid.StringMatching(`[a-zA-Z0-9_:@-][a-zA-Z0-9._:@-]{0,10}`)
+
+// anyService draws a service; i keeps its identity apart from that of others.
+func anyService(t *rapid.T, name string, i int) Service {
+	s := Service{
+		Name:   name,
+		Method: rapid.SampledFrom(schedulers).Draw(t, "method"),
+		Flags:  Flags(rapid.Uint8Range(0, 7).Draw(t, "flags")),
+		Drain:  time.Duration(rapid.Int64Range(0, int64(maxDuration)).Draw(t, "drain")),
+		Pulse:  anyPulse(t),
+	}
+	s.Persistent = time.Second * time.Duration(rapid.SampledFrom([]int64{0, 1, 360, 3600, 2678400}).Draw(t, "persistent"))
+	s.Family = rapid.SampledFrom([]Family{IPv4, IPv6}).Draw(t, "family")
+	if rapid.Bool().Draw(t, "mark") {
+		s.Fwmark = uint32(i) + 8*rapid.Uint32Range(1, 1<<29-1).Draw(t, "fwmark")
+	} else {
+		s.Protocol = rapid.SampledFrom([]Protocol{TCP, UDP, SCTP}).Draw(t, "protocol")
+		s.Host = anyHost(s.Family, i)
+		s.Port = rapid.Uint16().Draw(t, "port")
+		if s.Persistent == 0 {
+			s.Port = max(s.Port, 1)
+		}
+	}
+	if s.Protocol == UDP || s.Fwmark != 0 {
+		s.Flags |= rapid.SampledFrom([]Flags{0, OnePacket}).Draw(t, "ops")
+	}
+	backends := rapid.SliceOfNDistinct(anyName, 0, 4, rapid.ID).Draw(t, "backends")
+	slices.Sort(backends)
+	for j, name := range backends {
+		s.Backends = append(s.Backends, anyBackend(t, &s, name, j))
+	}
+	return s
+}
+
+func anyBackend(t *rapid.T, s *Service, name string, j int) Backend {
+	b := Backend{
+		Name:   name,
+		Port:   s.Port,
+		Weight: rapid.Uint32Range(0, 65535).Draw(t, "weight"),
+		Method: rapid.SampledFrom([]Method{NAT, DR, Tunnel}).Draw(t, "forward"),
+		Pulse:  anyPulse(t),
+	}
+	family := s.Family
+	if b.Method == Tunnel {
+		family = rapid.SampledFrom([]Family{IPv4, IPv6}).Draw(t, "tunnel")
+	}
+	b.Host = anyHost(family, 1000+j)
+	if b.Method == NAT {
+		b.Port = rapid.Uint16().Draw(t, "rport")
+		if s.Port > 0 {
+			b.Port = max(b.Port, 1)
+		}
+	}
+	return b
+}
+
+func anyHost(f Family, i int) netip.Addr {
+	if f == IPv4 {
+		return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+	}
+	return netip.MustParseAddr(fmt.Sprintf("2001:db8::%x", i+1))
+}
+
+func anyPulse(t *rapid.T) *Pulse {
+	if rapid.Bool().Draw(t, "no pulse") {
+		return nil
+	}
+	p := &Pulse{
+		Type:     rapid.SampledFrom([]string{"none", "tcp", "http"}).Draw(t, "type"),
+		Interval: time.Duration(rapid.Int64Range(1, int64(maxDuration)).Draw(t, "interval")),
+	}
+	if rapid.Bool().Draw(t, "args") {
+		p.Args = map[string]any{
+			"path":   rapid.StringMatching(`/[ -~é\x{a0}\x{2028}😀]*`).Draw(t, "path"),
+			"expect": rapid.Int64Range(100, 599).Draw(t, "expect"),
+		}
+	}
+	return p
+}
+
+// TestRoundTrip: whatever services there are, they come back from both formats as they went.
+func TestRoundTrip(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		services := anyServices(r)
+		for _, format := range []Format{TOML, JSON} {
+			text, err := Encode(services, format, "")
+			if err != nil {
+				r.Fatal(err)
+			}
+			back := mustMerge(r, mustDecode(r, format, text))
+			if diff := cmp.Diff(services, back.Services, sameValues); diff != "" {
+				r.Fatalf("(-went +came):\n%s\n%s", diff, text)
+			}
+		}
+	})
+}
+
+// TestMergeLaws: a document over itself is itself, no document changes nothing, and neighbours may be merged first.
+// Layers are made by leaving out fields of drawn services at random, so they overlap everywhere.
+func TestMergeLaws(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		layers := make([]declared, 3)
+		for i := range layers {
+			services := anyServices(r)
+			for j := range services {
+				services[j].Name = fmt.Sprint(j) // so that layers meet
+				for k := range services[j].Backends {
+					services[j].Backends[k].Name = fmt.Sprint(k)
+				}
+			}
+			text, err := Encode(services, JSON, "")
+			if err != nil {
+				r.Fatal(err)
+			}
+			layers[i] = mustDecode(r, JSON, text).declared
+		}
+		a, b, c := layers[0], layers[1], layers[2]
+		for law, pair := range map[string][2]declared{
+			"associative": {c.over(b.over(a)), c.over(b).over(a)},
+			"idempotent":  {a.over(a), a},
+			"left zero":   {a.over(declared{}), a},
+			"right zero":  {declared{}.over(a), a},
+		} {
+			if diff := cmp.Diff(pair[0], pair[1], cmp.Exporter(func(reflect.Type) bool { return true }), sameValues); diff != "" {
+				r.Fatalf("not %s:\n%s", law, diff)
+			}
+		}
+	})
+}
+
+func mustDecode(t *rapid.T, f Format, text []byte) *Document {
+	d, err := Decode("x", f, text)
+	if err != nil {
+		t.Fatalf("%v in:\n%s", err, text)
+	}
+	return d
+}
+
+func mustMerge(t *rapid.T, d *Document) *Desired {
+	desired, err := Merge(d)
+	if err != nil {
+		t.Fatalf("%v in:\n%s", err, d.text)
+	}
+	return desired
+}

@@ -1,0 +1,79 @@
+package spec
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+)
+
+// maxProblems is how many problems are told apart; of the others only the number is said. Who mistypes a default
+// makes thousands of them, and the first hundred say it all.
+const maxProblems = 100
+
+// pending is a problem whose place is not known yet.
+type pending struct {
+	path    path
+	line    int // 0: the line of path, found when it is needed
+	message string
+}
+
+func (p pending) Error() string { return p.message }
+
+// report gathers problems. It is cheap to report to when it is full, so that a bad document of 16 MiB costs what a
+// good one does.
+type report struct {
+	found []pending
+	more  int
+}
+
+func (r *report) empty() bool { return len(r.found) == 0 }
+
+// addf reports a problem at a path, which the report copies.
+func (r *report) addf(p path, format string, args ...any) { r.addLine(p, 0, format, args...) }
+
+// addLine is addf for a problem whose line is known.
+func (r *report) addLine(p path, line int, format string, args ...any) {
+	if len(r.found) == maxProblems {
+		r.more++
+		return
+	}
+	r.found = append(r.found, pending{path: slices.Clone(p), line: line, message: fmt.Sprintf(format, args...)})
+}
+
+// problems finds the place of everything reported, in the last of the layers that has it, and puts the problems in
+// order: by layer, line and path.
+func (r *report) problems(layers []*Document) Problems {
+	if r.empty() {
+		return nil
+	}
+	paths := make([]path, len(r.found))
+	for i, p := range r.found {
+		paths[i] = p.path
+	}
+	places := locate(layers, paths)
+
+	type placed struct {
+		layer int
+		Problem
+	}
+	all := make([]placed, len(r.found))
+	for i, p := range r.found {
+		line := cmp.Or(p.line, places[i].line)
+		all[i] = placed{places[i].layer, Problem{Line: line, Path: p.path.String(), Message: p.message}}
+		if len(layers) > 0 {
+			all[i].Source = layers[places[i].layer].name
+		}
+	}
+	slices.SortStableFunc(all, func(a, b placed) int {
+		return cmp.Or(cmp.Compare(a.layer, b.layer), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))
+	})
+
+	out := make(Problems, len(all), len(all)+1)
+	for i, p := range all {
+		out[i] = p.Problem
+	}
+	if r.more > 0 {
+		out = append(out, Problem{Source: out[len(out)-1].Source, Message: fmt.Sprintf("and %d more", r.more)})
+	}
+	return out
+}

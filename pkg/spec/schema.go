@@ -1,0 +1,134 @@
+package spec
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// fields says, for a kind of table, which keys it has and how each is read.
+type fields[T any] map[string]func(c *checker, v any, into *T)
+
+var documentFields = fields[declared]{
+	"gorb":     func(c *checker, v any, d *declared) { walkTable(c, v, gorbFields, &d.gorb) },
+	"defaults": func(c *checker, v any, d *declared) { walkTable(c, v, defaultsFields, &d.defaults) },
+	"services": func(c *checker, v any, d *declared) { d.services = walkNamed(c, v, "service", serviceFields) },
+}
+
+var gorbFields = fields[declaredGorb]{
+	"listen":    func(c *checker, v any, g *declaredGorb) { g.listen = c.listen(v) },
+	"interface": func(c *checker, v any, g *declaredGorb) { g.iface = c.iface(v) },
+	"resync":    func(c *checker, v any, g *declaredGorb) { g.resync = c.duration(v, time.Second, time.Hour) },
+	"state_dir": func(c *checker, v any, g *declaredGorb) { g.stateDir = c.stateDir(v) },
+}
+
+var defaultsFields = fields[declaredDefaults]{
+	"service": func(c *checker, v any, d *declaredDefaults) { walkTable(c, v, serviceDefaults, &d.service) },
+	"backend": func(c *checker, v any, d *declaredDefaults) { walkTable(c, v, backendDefaults, &d.backend) },
+}
+
+// serviceDefaults are the keys of a service that are not its identity, and protocol, which few mix.
+var serviceDefaults = fields[declaredService]{
+	"protocol":   func(c *checker, v any, s *declaredService) { s.protocol = oneOf(c, v, TCP, UDP, SCTP) },
+	"method":     func(c *checker, v any, s *declaredService) { s.method = oneOf(c, v, schedulers...) },
+	"flags":      func(c *checker, v any, s *declaredService) { s.flags = c.flags(v) },
+	"persistent": func(c *checker, v any, s *declaredService) { s.persistent = c.persistent(v) },
+	"drain":      func(c *checker, v any, s *declaredService) { s.drain = c.duration(v, 0, maxDuration) },
+	"pulse":      func(c *checker, v any, s *declaredService) { s.pulse = c.pulse(v) },
+}
+
+var serviceFields = join(serviceDefaults, fields[declaredService]{
+	"host":   func(c *checker, v any, s *declaredService) { s.host = c.address(v) },
+	"port":   func(c *checker, v any, s *declaredService) { s.port = whole[uint16](c, v, 0, 65535) },
+	"fwmark": func(c *checker, v any, s *declaredService) { s.fwmark = whole[uint32](c, v, 1, 1<<32-1) },
+	"family": func(c *checker, v any, s *declaredService) { s.family = oneOf(c, v, IPv4, IPv6) },
+	"backends": func(c *checker, v any, s *declaredService) {
+		s.backends = walkNamed(c, v, "backend", backendFields)
+	},
+})
+
+// backendDefaults are the keys of a backend that all backends may share.
+var backendDefaults = fields[declaredBackend]{
+	"weight": func(c *checker, v any, b *declaredBackend) { b.weight = whole[uint32](c, v, 0, 65535) },
+	"method": func(c *checker, v any, b *declaredBackend) { b.method = oneOf(c, v, NAT, DR, Tunnel) },
+}
+
+var backendFields = join(backendDefaults, fields[declaredBackend]{
+	"host":  func(c *checker, v any, b *declaredBackend) { b.host = c.address(v) },
+	"port":  func(c *checker, v any, b *declaredBackend) { b.port = whole[uint16](c, v, 0, 65535) },
+	"pulse": func(c *checker, v any, b *declaredBackend) { b.pulse = c.pulse(v) },
+})
+
+var pulseFields = fields[declaredPulse]{
+	"type":     func(c *checker, v any, p *declaredPulse) { p.kind = oneOf(c, v, "none", "tcp", "http") },
+	"interval": func(c *checker, v any, p *declaredPulse) { p.interval = c.duration(v, 1, maxDuration) },
+	"args": func(c *checker, v any, p *declaredPulse) {
+		p.args = make(map[string]any)
+		walkTable(c, v, argFields, &p.args)
+	},
+}
+
+// argFields are the args of every type of pulse: a type that has no use for one carries it, as GORB does.
+var argFields = fields[map[string]any]{
+	"method": func(c *checker, v any, args *map[string]any) { putArg(*args, "method", c.argMethod(v)) },
+	"host":   func(c *checker, v any, args *map[string]any) { putArg(*args, "host", addrString(c.address(v))) },
+	"port":   func(c *checker, v any, args *map[string]any) { putArg(*args, "port", c.argNumber(v, 1, 65535)) },
+	"path":   func(c *checker, v any, args *map[string]any) { putArg(*args, "path", c.argPath(v)) },
+	"expect": func(c *checker, v any, args *map[string]any) { putArg(*args, "expect", c.argNumber(v, 100, 599)) },
+}
+
+func putArg[T any](args map[string]any, key string, v opt[T]) {
+	if v.set {
+		args[key] = v.value
+	}
+}
+
+func addrString(a opt[netip.Addr]) opt[string] { return opt[string]{a.value.String(), a.set} }
+
+func join[T any](a, b fields[T]) fields[T] {
+	all := maps.Clone(a)
+	maps.Copy(all, b)
+	return all
+}
+
+// walkTable reads a table whose keys the schema gives, in the order of their names.
+func walkTable[T any](c *checker, v any, known fields[T], into *T) {
+	table, ok := c.table(v)
+	if !ok {
+		return
+	}
+	for _, key := range sortedKeys(table) {
+		c.at = append(c.at, key)
+		if read, ok := known[key]; ok {
+			read(c, table[key], into)
+		} else {
+			c.unknownKey(key, sortedKeys(known))
+		}
+		c.at = c.at[:len(c.at)-1]
+	}
+}
+
+// walkNamed reads a table whose keys are names that the operator chose.
+func walkNamed[T any](c *checker, v any, kind string, known fields[T]) map[string]*T {
+	table, ok := c.table(v)
+	if !ok {
+		return nil
+	}
+	named := make(map[string]*T, len(table))
+	for _, name := range sortedKeys(table) {
+		c.at = append(c.at, name)
+		if !isName(name) {
+			c.addf("a %s is named by 1 to 128 of letters, digits and ._:@-, and not . or ..", kind)
+		}
+		into := new(T)
+		walkTable(c, table[name], known, into)
+		named[name] = into
+		c.at = c.at[:len(c.at)-1]
+	}
+	return named
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	return slices.Sorted(maps.Keys(m))
+}

@@ -1,0 +1,42 @@
+package spec
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// Service returns the service of a name.
+func (d *Desired) Service(name string) (*Service, bool) {
+	i, ok := slices.BinarySearchFunc(d.Services, name, func(s Service, name string) int {
+		return strings.Compare(s.Name, name)
+	})
+	if !ok {
+		return nil, false
+	}
+	return &d.Services[i], true
+}
+
+// Equal reports whether two services are declared alike, names, backends and pulses included.
+func (s *Service) Equal(o *Service) bool {
+	return s.Name == o.Name &&
+		s.identity() == o.identity() &&
+		s.Method == o.Method &&
+		s.Flags == o.Flags &&
+		s.Persistent == o.Persistent &&
+		s.Drain == o.Drain &&
+		s.Pulse.equal(o.Pulse) &&
+		slices.EqualFunc(s.Backends, o.Backends, Backend.equal)
+}
+
+func (b Backend) equal(o Backend) bool {
+	return b.Name == o.Name && b.Host == o.Host && b.Port == o.Port && b.Weight == o.Weight && b.Method == o.Method &&
+		b.Pulse.equal(o.Pulse)
+}
+
+func (p *Pulse) equal(o *Pulse) bool {
+	if p == nil || o == nil {
+		return p == o
+	}
+	return p.Type == o.Type && p.Interval == o.Interval && maps.Equal(p.Args, o.Args)
+}
