@@ -1,0 +1,87 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestOpError(t *testing.T) {
+	mh := with("mh", 0, 0, full)
+	d := "10.0.0.9:80"
+	for _, tt := range []struct {
+		op   Op
+		err  error
+		want string
+	}{
+		{addService(web, rr), syscall.EEXIST, "add tcp 10.0.0.1:80: it is already there (ERRNO)"},
+		{addService(web, mh), syscall.ENOENT, "add tcp 10.0.0.1:80: the kernel has no scheduler mh: modprobe ip_vs_mh (ERRNO)"},
+		{editService(web, mh), syscall.ENOENT, "edit tcp 10.0.0.1:80: the kernel has no scheduler mh: modprobe ip_vs_mh (ERRNO)"},
+		{editService(mark6, rr6), syscall.ESRCH, "edit fwmark 7 ipv6: it is not there (ERRNO)"},
+		{deleteService(dns), syscall.ESRCH, "delete udp 10.0.0.1:80: it is not there (ERRNO)"},
+		{addService(web6, with("rr", 0, 0, 129)), syscall.EINVAL, "add tcp [2001:db8::1]:80: its netmask 129 is not a prefix length from 1 to 128 (ERRNO)"},
+		{addService(web6, rr6), syscall.EAFNOSUPPORT, "add tcp [2001:db8::1]:80: IPv6 is switched off in this kernel, or in its IPVS (ERRNO)"},
+		{addService(web, rr), syscall.EPERM, "add tcp 10.0.0.1:80: needs CAP_NET_ADMIN: run as root or give the capability (ERRNO)"},
+		{addService(web, rr), syscall.ENOPROTOOPT, "add tcp 10.0.0.1:80: the module ip_vs is being unloaded (ERRNO)"},
+		{addDest(web, d, Dest{}), syscall.EEXIST, "add 10.0.0.9:80 to tcp 10.0.0.1:80: it is already there (ERRNO)"},
+		{addDest(web, d, Dest{}), syscall.ESRCH, "add 10.0.0.9:80 to tcp 10.0.0.1:80: its service is not there (ERRNO)"},
+		{addDest(web, "224.0.0.1:80", Dest{}), syscall.EINVAL, "add 224.0.0.1:80 to tcp 10.0.0.1:80: its address must be unicast or local: not unspecified, broadcast, multicast or IPv6 link-local (ERRNO)"},
+		{editDest(web, d, Dest{}), syscall.EINVAL, "edit 10.0.0.9:80 of tcp 10.0.0.1:80: the kernel takes no such attributes (ERRNO)"},
+		{editDest(web, d, Dest{}), syscall.ENOENT, "edit 10.0.0.9:80 of tcp 10.0.0.1:80: it is not there (ERRNO)"},
+		{editDest(web, d, Dest{Upper: 1, Lower: 2}), syscall.ERANGE, "edit 10.0.0.9:80 of tcp 10.0.0.1:80: the lower threshold 2 is over the upper one, 1 (ERRNO)"},
+		{editDest(web, d, Dest{Upper: 1 << 31}), syscall.ERANGE, "edit 10.0.0.9:80 of tcp 10.0.0.1:80: its weight or a threshold is out of the kernel's range (ERRNO)"},
+		{deleteDest(web, d), syscall.ENOENT, "delete 10.0.0.9:80 from tcp 10.0.0.1:80: it is not there (ERRNO)"},
+		{deleteDest(web, d), syscall.ENOMEM, "delete 10.0.0.9:80 from tcp 10.0.0.1:80: the kernel has no memory for it (ERRNO)"},
+		{deleteDest(web, d), syscall.ENOBUFS, "delete 10.0.0.9:80 from tcp 10.0.0.1:80: the kernel's answer was lost: read the table to see what was done (ERRNO)"},
+		{deleteDest(web, d), syscall.EIO, "delete 10.0.0.9:80 from tcp 10.0.0.1:80: ERRNO"},
+		{deleteDest(web, d), ErrNoIPVS, "delete 10.0.0.9:80 from tcp 10.0.0.1:80: the kernel has no IPVS: load it with modprobe ip_vs"},
+		{deleteDest(web, d), fmt.Errorf("no answer (%w)", os.ErrDeadlineExceeded), "delete 10.0.0.9:80 from tcp 10.0.0.1:80: no answer (i/o timeout); it may have been done all the same"},
+	} {
+		err := error(&OpError{tt.op, tt.err})
+		if want := strings.ReplaceAll(tt.want, "ERRNO", tt.err.Error()); err.Error() != want { // systems have words of their own
+			t.Errorf("got  %s\nwant %s", err, want)
+		}
+		if !errors.Is(err, tt.err) {
+			t.Errorf("%v hides its cause %v", err, tt.err)
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	for _, tt := range []struct {
+		op   Op
+		want string
+	}{
+		{
+			addDest(web, "[2001:db8::1]:80", Dest{}),
+			"add [2001:db8::1]:80 to tcp 10.0.0.1:80: it is not of its service's family ipv4: the kernel mixes families only by tunnel and while no sync daemon runs, and gorb not yet",
+		},
+		{
+			addService(service(TCP, "[::ffff:10.0.0.1]:80"), rr6),
+			"add tcp [::ffff:10.0.0.1]:80: an IPv4-mapped address must be written as 10.0.0.1",
+		},
+		{
+			addService(web, with("RR", 0, 0, full)),
+			`add tcp 10.0.0.1:80: "RR" is no name of a scheduler`,
+		},
+		{
+			addService(web, with("rr", Persistent, 2678401, full)),
+			"add tcp 10.0.0.1:80: a persistence timeout of 2678401 s is over 31 days",
+		},
+		{
+			addDest(web, "10.1.0.1:80", Dest{Weight: 70000}),
+			"add 10.1.0.1:80 to tcp 10.0.0.1:80: the weight 70000 is over 65535",
+		},
+		{
+			addService(service(99, "10.0.0.1:80"), rr),
+			"add protocol(99) 10.0.0.1:80: IPVS schedules no protocol(99)",
+		},
+	} {
+		if err := NewFake().Apply(t.Context(), []Op{tt.op})[0]; err == nil || !strings.HasPrefix(err.Error(), tt.want+" (") {
+			t.Errorf("got  %v\nwant %s (...)", err, tt.want)
+		}
+	}
+}

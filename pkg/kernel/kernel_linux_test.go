@@ -1,0 +1,220 @@
+package kernel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/gorb-io/gorb/internal/lab"
+	"github.com/moby/ipvs"
+	"golang.org/x/sys/unix"
+)
+
+// TestKernel is everything that needs IPVS: one boot, and a network namespace for each test.
+func TestKernel(t *testing.T) {
+	lab.Run(t, func(t *testing.T) {
+		t.Run("contract", func(t *testing.T) {
+			testContract(t, func(t *testing.T) world {
+				ns := lab.Namespace(t)
+				return world{open(t, ns), func(t *testing.T, k ServiceKey, d DestKey) { connect(t, ns, k, d) }}
+			})
+		})
+		t.Run("random operations", testSameAnswers)
+		t.Run("rules", testRulesOfIPVSadm)
+		t.Run("strings", testStringsAreIPVSadm)
+		t.Run("foreign services", testForeignServices)
+		t.Run("namespaces", testNamespaces)
+		t.Run("deadline", testDeadline)
+		t.Run("close", testClose)
+		t.Run("concurrent use", testConcurrentUse)
+		t.Run("no capability", testNoCapability)
+	})
+}
+
+// open returns a client for a network namespace of the lab.
+func open(t *testing.T, ns string) *Client {
+	t.Helper()
+	c, err := Open(t.Context(), Options{Namespace: lab.NamespacePath(ns)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// connect opens a connection through a service to its destination, all within one namespace.
+func connect(t *testing.T, ns string, k ServiceKey, d DestKey) {
+	t.Helper()
+	for _, addr := range []string{k.Addr.Addr().String(), d.Addr.Addr().String()} {
+		lab.Exec(t, ns, "ip", "addr", "add", addr+"/32", "dev", "lo")
+	}
+	err := lab.Do(ns, func() error {
+		l, err := net.Listen("tcp", d.Addr.String())
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { l.Close() })
+		conn, err := net.DialTimeout("tcp", k.Addr.String(), 5*time.Second)
+		if err != nil {
+			return err
+		}
+		t.Cleanup(func() { conn.Close() })
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testNamespaces shows that a client sees its namespace alone, and that namespaces have identities.
+func testNamespaces(t *testing.T) {
+	a, b := lab.Namespace(t), lab.Namespace(t)
+	apply(t, open(t, a), addService(web, rr))
+	checkDump(t, open(t, a), "-A -t 10.0.0.1:80 -s rr")
+	checkDump(t, open(t, b), "")
+
+	ids := map[string]bool{}
+	for _, path := range []string{lab.NamespacePath(a), lab.NamespacePath(b), "/proc/self/ns/net"} {
+		id, err := NamespaceIDAt(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids[id] = true
+	}
+	own, err := NamespaceID()
+	if err != nil || !ids[own] || len(ids) != 3 {
+		t.Errorf("identities %v and %s, %v", ids, own, err)
+	}
+
+	_, err = Open(t.Context(), Options{Namespace: "/run/netns/nosuch"})
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "/run/netns/nosuch") {
+		t.Errorf("open in a namespace that is not there: %v", err)
+	}
+	if _, err := Open(t.Context(), Options{Namespace: t.TempDir()}); err == nil {
+		t.Error("a directory was taken for a namespace")
+	}
+}
+
+// testDeadline hangs a request as moby/ipvs does when replies are lost, by two goroutines on one handle, which take
+// each other's (LIBRARIES.md section 2.1).
+func testDeadline(t *testing.T) {
+	c := open(t, lab.Namespace(t))
+	apply(t, c, addService(web, rr))
+	hang := func(h *ipvs.Handle) error {
+		answers := make(chan error)
+		for range 4 {
+			go func() {
+				for {
+					if _, err := h.GetServices(); err != nil {
+						answers <- err
+						return
+					}
+				}
+			}()
+		}
+		for range 3 {
+			<-answers
+		}
+		return <-answers
+	}
+
+	c.options.Deadline = 200 * time.Millisecond
+	start := time.Now()
+	err := c.request(t.Context(), hang)
+	if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took > 5*time.Second {
+		t.Errorf("no answer: %v after %v, want %v", err, took, os.ErrDeadlineExceeded)
+	}
+	if text := (&OpError{addService(web, rr), err}).Error(); !strings.Contains(text, "it may have been done all the same") {
+		t.Errorf("the error does not say that the operation may have been done: %s", text)
+	}
+	checkDump(t, c, "-A -t 10.0.0.1:80 -s rr")
+
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	c.options.Deadline = defaultDeadline
+	if err := c.request(ctx, hang); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("ended context: %v, want %v", err, context.DeadlineExceeded)
+	}
+	checkDump(t, c, "-A -t 10.0.0.1:80 -s rr")
+}
+
+func testClose(t *testing.T) {
+	c := open(t, lab.Namespace(t))
+	for range 2 {
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := c.Observe(t.Context()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("observe after close: %v, want %v", err, net.ErrClosed)
+	}
+	if err := c.Apply(t.Context(), []Op{addService(web, rr)})[0]; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("apply after close: %v, want %v", err, net.ErrClosed)
+	}
+}
+
+// testConcurrentUse does what hangs moby/ipvs without a Client around it.
+func testConcurrentUse(t *testing.T) {
+	c := open(t, lab.Namespace(t))
+	for i := range 4 {
+		t.Run("", func(t *testing.T) {
+			t.Parallel()
+			k := ServiceKey{Family: IPv4, Mark: uint32(i + 1)}
+			for range 50 {
+				apply(t, c, addService(k, rr), addDest(k, "10.1.0.1:80", Dest{}))
+				got, err := c.Observe(t.Context(), k)
+				want := Table{k: {Service: rr, Dests: []RealServer{{DestKey: dest("10.1.0.1:80")}}}}
+				if diff := cmp.Diff(want, got, sameTable); err != nil || diff != "" {
+					t.Fatalf("%v; (-want +got):\n%s", err, diff)
+				}
+				if _, err := c.Observe(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				apply(t, c, deleteService(k))
+			}
+		})
+	}
+}
+
+// testNoCapability asks without CAP_NET_ADMIN.
+func testNoCapability(t *testing.T) {
+	c := open(t, lab.Namespace(t))
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, as nothing else may use it
+		done <- func() error {
+			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+			var data [2]unix.CapUserData
+			if err := unix.Capget(&header, &data[0]); err != nil {
+				return err
+			}
+			data[0].Effective &^= 1 << unix.CAP_NET_ADMIN
+			if err := unix.Capset(&header, &data[0]); err != nil {
+				return err
+			}
+			_, readErr := c.Observe(context.Background())
+			writeErr := c.Apply(context.Background(), []Op{addService(web, rr)})[0]
+			for _, err := range []error{readErr, writeErr} {
+				if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "needs CAP_NET_ADMIN") {
+					return fmt.Errorf("got %w, want %w and what to do", err, unix.EPERM)
+				}
+			}
+			return nil
+		}()
+	}()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	checkDump(t, c, "")
+}
