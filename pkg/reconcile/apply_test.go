@@ -1,0 +1,148 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+
+	"github.com/gorb-io/gorb/pkg/kernel"
+)
+
+// TestHoldBack has one backend replaced by another: while the new one cannot be added, the old one stays as it is.
+func TestHoldBack(t *testing.T) {
+	fake := kernel.NewFake()
+	other := key("10.0.0.2:80")
+	table := webTable(realServer("10.1.0.1:80", 100, 0, 0))
+	table[other] = kernel.VirtualService{Service: table[web].Service, Dests: []kernel.RealServer{realServer("10.1.0.1:80", 100, 0, 0)}}
+	setUp(t, fake, table)
+	refused := dest("10.1.0.2:80")
+	fake.Fail = func(op kernel.Op) error {
+		if op.Key == web && op.DestKey == refused {
+			return syscall.EINVAL
+		}
+		return nil
+	}
+	desired := webService("10.1.0.2:80")
+	second := desired.Services[0]
+	second.Name, second.Host = "other", other.Addr.Addr()
+	desired.Services = append(desired.Services, second)
+
+	keeper := NewKeeper(fake, NewStore("", Place{}), Memory{web: {}, other: {}})
+	r := mustPass(t, keeper, desired)
+	if len(r.Errs) != 1 || !errors.Is(r.Errs[0], syscall.EINVAL) {
+		t.Errorf("errors %v", r.Errs)
+	}
+	var held []string
+	for _, f := range r.Failures() {
+		if errors.Is(f.Err, ErrHeld) {
+			held = append(held, f.Op.String())
+		}
+	}
+	if fmt.Sprint(held) != "[-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0]" {
+		t.Errorf("held back: %v", held)
+	}
+	now := mustObserve(t, fake)
+	if d, _ := now[web].Dest(dest("10.1.0.1:80")); d.Weight != 100 {
+		t.Errorf("the old backend has weight %d while the new one is missing", d.Weight)
+	}
+	if d, _ := now[other].Dest(dest("10.1.0.1:80")); d.Weight != 0 {
+		t.Errorf("another service was held back too: weight %d", d.Weight)
+	}
+}
+
+// TestDownIsNeverHeldBack takes down a backend in a service where everything else fails.
+func TestDownIsNeverHeldBack(t *testing.T) {
+	fake := kernel.NewFake()
+	observed := webTable(realServer("10.1.0.1:80", 100, 0, 0))
+	setUp(t, fake, observed)
+	fake.Fail = func(op kernel.Op) error {
+		if op.Kind == kernel.AddDest {
+			return syscall.ENOMEM
+		}
+		return nil
+	}
+	wanted := Wanted{
+		Table: webTable(realServer("10.1.0.1:80", 0, 0, 0), realServer("10.1.0.2:80", 100, 0, 0)),
+		Down:  map[Ref]bool{{web, dest("10.1.0.1:80")}: true},
+	}
+	apply(t.Context(), fake, diff(wanted, observed))
+	if d, _ := mustObserve(t, fake)[web].Dest(dest("10.1.0.1:80")); d.Weight != 0 {
+		t.Errorf("the backend that is down has weight %d", d.Weight)
+	}
+}
+
+// TestFailedServiceIsNotFilled sees that nothing is tried in a service that could not be added.
+func TestFailedServiceIsNotFilled(t *testing.T) {
+	fake := kernel.NewFake()
+	fake.Fail = func(op kernel.Op) error {
+		if op.Kind == kernel.AddService {
+			return syscall.ENOENT
+		}
+		return nil
+	}
+	r := mustPass(t, NewKeeper(fake, NewStore("", Place{}), nil), webService("10.1.0.1:80"))
+	if len(r.Errs) != 1 || len(r.Results) != 2 || !errors.Is(r.Results[1].Err, ErrHeld) {
+		t.Errorf("errors %v, results %v", r.Errs, r.Results)
+	}
+}
+
+// TestStaleReading has another process write between the reading and the writing, in each way that can collide.
+func TestStaleReading(t *testing.T) {
+	service := kernel.Op{Kind: kernel.AddService, Key: web, Service: webTable()[web].Service}
+	backend := kernel.Op{
+		Kind: kernel.AddDest, Key: web, DestKey: dest("10.1.0.1:80"),
+		Dest: kernel.Dest{Weight: 1},
+	}
+	tests := []struct {
+		name    string
+		before  []kernel.Op
+		between []kernel.Op
+	}{
+		{"the service appears", nil, []kernel.Op{service}},
+		{"the service appears with a backend", nil, []kernel.Op{service, backend}},
+		{"the backend appears", []kernel.Op{service}, []kernel.Op{backend}},
+		{"the backend goes", []kernel.Op{service, backend}, []kernel.Op{{Kind: kernel.DeleteDest, Key: web, DestKey: dest("10.1.0.1:80")}}},
+		{"the service goes", []kernel.Op{service, backend}, []kernel.Op{{Kind: kernel.DeleteService, Key: web}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			fake := kernel.NewFake()
+			mustApply(t, fake, tt.before)
+			watch := &watched{Kernel: fake, model: kernel.Table{}}
+			first := true
+			watch.fail = func(kernel.Op) bool {
+				if first {
+					first = false
+					mustApply(t, fake, tt.between)
+				}
+				return false
+			}
+			r := mustPass(t, NewKeeper(watch, NewStore("", Place{}), nil), webService("10.1.0.1:80"))
+			if len(r.Errs) > 0 {
+				t.Errorf("errors %v", r.Errs)
+			}
+			if d, ok := mustObserve(t, fake)[web].Dest(dest("10.1.0.1:80")); !ok || d.Weight != 100 {
+				t.Errorf("the backend is %v, %v", d.Dest, ok)
+			}
+		})
+	}
+}
+
+func TestJoinIsCapped(t *testing.T) {
+	var errs []error
+	for i := range 25 {
+		errs = append(errs, fmt.Errorf("failure %d", i))
+	}
+	if got := Join(errs[:2]).Error(); got != "failure 0\nfailure 1" {
+		t.Errorf("two: %q", got)
+	}
+	var last error = Join(errs)
+	list := last.(interface{ Unwrap() []error }).Unwrap()
+	if len(list) != 11 || list[10].Error() != "and 15 more" {
+		t.Errorf("25: %v", list)
+	}
+	if Join(nil) != nil {
+		t.Error("none is not nil")
+	}
+}

@@ -1,0 +1,131 @@
+package reconcile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// What spec gives a service that names none, so that Encode leaves them out.
+const (
+	defaultDrain    = 5 * time.Minute
+	defaultInterval = time.Minute
+)
+
+// Export returns a table as a configuration would declare it, and the services that a configuration cannot say, with the
+// reason. Every service has a pulse of type none, because the kernel knows of no checks. Services that are gorb's have the
+// names that they were declared with, others are named for what they are, such as "tcp-10.0.0.1-80".
+func Export(t kernel.Table, m Memory) ([]spec.Service, []LeftAlone) {
+	var services []spec.Service
+	var left []LeftAlone
+	used := map[string]bool{}
+	for _, key := range t.Keys() {
+		s := spec.Service{Name: m[key].Name}
+		if s.Name == "" || used[s.Name] {
+			s.Name = nameOf(key)
+		}
+		if err := exportService(&s, key, t[key], m[key]); err != nil {
+			left = append(left, LeftAlone{key, err.Error()})
+			continue
+		}
+		used[s.Name] = true
+		services = append(services, s)
+	}
+	slices.SortFunc(services, func(a, b spec.Service) int { return strings.Compare(a.Name, b.Name) })
+	return services, left
+}
+
+// nameOf returns a name for a service that has none.
+func nameOf(key kernel.ServiceKey) string {
+	if key.Mark != 0 {
+		return fmt.Sprintf("fwmark-%d-%s", key.Mark, key.Family)
+	}
+	return fmt.Sprintf("%s-%s-%d", key.Protocol, key.Addr.Addr(), key.Addr.Port())
+}
+
+// exportService fills in a service as it would be declared; the error says what cannot be declared.
+func exportService(s *spec.Service, key kernel.ServiceKey, v kernel.VirtualService, o Owned) error {
+	s.Host, s.Port, s.Fwmark = key.Addr.Addr(), key.Addr.Port(), key.Mark
+	s.Method = v.Scheduler
+	s.Persistent = time.Duration(v.Timeout) * time.Second
+	s.Drain = defaultDrain
+	s.Pulse = &spec.Pulse{Type: "none", Interval: defaultInterval}
+	for p, k := range protocols {
+		if k == key.Protocol {
+			s.Protocol = p
+		}
+	}
+	for f, k := range families {
+		if k == key.Family {
+			s.Family = f
+		}
+	}
+	rest := v.Flags &^ kernel.Persistent
+	for _, f := range flags {
+		if v.Flags&f.kernel != 0 {
+			s.Flags |= f.declared
+			rest &^= f.kernel
+		}
+	}
+	switch {
+	case v.Unknown != "":
+		return errors.New(v.Unknown)
+	case rest != 0:
+		return fmt.Errorf("its flags %#x cannot be declared", uint32(rest))
+	case v.Netmask != kernel.FullNetmask(key.Family):
+		return errors.New("its persistence netmask cannot be declared yet")
+	}
+	for _, d := range v.Dests {
+		b, err := exportBackend(d, o)
+		if err != nil {
+			return fmt.Errorf("its backend %s: %w", d.DestKey, err)
+		}
+		s.Backends = append(s.Backends, b)
+	}
+	return declarable(s)
+}
+
+// declarable says why a configuration with a service would be refused: the kernel holds what gorb does not declare, such
+// as a port 0 without persistence.
+func declarable(s *spec.Service) error {
+	data, err := spec.Encode([]spec.Service{*s}, spec.JSON, "")
+	if err != nil {
+		return err
+	}
+	doc, err := spec.Decode("", spec.JSON, data)
+	if err == nil {
+		_, err = spec.Merge(doc)
+	}
+	var problems spec.Problems
+	if errors.As(err, &problems) && len(problems) > 0 {
+		return errors.New(problems[0].Message)
+	}
+	return err
+}
+
+// exportBackend returns a backend as it would be declared.
+func exportBackend(d kernel.RealServer, o Owned) (spec.Backend, error) {
+	b := spec.Backend{
+		Name: fmt.Sprintf("%s-%d", d.Addr.Addr(), d.Addr.Port()),
+		Host: d.Addr.Addr(), Port: d.Addr.Port(), Weight: d.Weight,
+	}
+	for m, f := range forwards {
+		if f == d.Forward {
+			b.Method = m
+		}
+	}
+	switch {
+	case d.Forward == kernel.Tunnel && !slices.Contains(o.Tunnels, d.DestKey):
+		return b, errors.New("which kind of tunnel it is cannot be told yet")
+	case b.Method == "":
+		return b, fmt.Errorf("its forwarding method (%d) cannot be declared", d.Forward)
+	case d.Upper != 0 || d.Lower != 0:
+		return b, errors.New("its connection thresholds cannot be declared yet")
+	}
+	return b, nil
+}

@@ -1,0 +1,245 @@
+package reconcile
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// bench is a reconciler that runs over a fake table, in a bubble of synctest.
+type bench struct {
+	*kernel.Fake
+	reads   [][]kernel.ServiceKey
+	desired chan *spec.Desired
+	asked   chan struct{}
+	log     bytes.Buffer
+}
+
+func startBench(t *testing.T, m Memory) *bench {
+	b := &bench{Fake: kernel.NewFake(), desired: make(chan *spec.Desired), asked: make(chan struct{})}
+	b.FailObserve = func(keys []kernel.ServiceKey) error {
+		b.reads = append(b.reads, keys)
+		return nil
+	}
+	r := New(NewKeeper(b.Fake, NewStore("", Place{}), m), false, zerolog.New(&b.log))
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- r.Run(ctx, b.desired, b.asked) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return b
+}
+
+// weight returns the weight of a backend of web, -1 where it is not there.
+func (b *bench) weight(t *testing.T, addr string) int {
+	t.Helper()
+	d, ok := mustObserve(t, b.Fake)[web].Dest(dest(addr))
+	if !ok {
+		return -1
+	}
+	return int(d.Weight)
+}
+
+func TestLoopHealsDriftAtResync(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, nil)
+		b.desired <- webService("10.1.0.1:80")
+		synctest.Wait()
+		mustApply(t, b.Fake, []kernel.Op{{Kind: kernel.DeleteService, Key: web}})
+		time.Sleep(26 * time.Second)
+		if w := b.weight(t, "10.1.0.1:80"); w != -1 {
+			t.Errorf("before the interval: weight %d", w)
+		}
+		time.Sleep(8 * time.Second)
+		synctest.Wait()
+		if w := b.weight(t, "10.1.0.1:80"); w != 100 {
+			t.Errorf("after the interval: weight %d", w)
+		}
+		if !strings.Contains(b.log.String(), `"cause":"resync"`) {
+			t.Errorf("the log does not say why: %s", b.log.String())
+		}
+	})
+}
+
+func TestLoopAnswersWhenAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, nil)
+		b.asked <- struct{}{}
+		synctest.Wait()
+		if len(b.reads) > 0 {
+			t.Error("it read the kernel before there was a configuration")
+		}
+		b.desired <- webService("10.1.0.1:80")
+		synctest.Wait()
+		mustApply(t, b.Fake, []kernel.Op{{Kind: kernel.DeleteService, Key: web}})
+		b.asked <- struct{}{}
+		synctest.Wait()
+		if w := b.weight(t, "10.1.0.1:80"); w != 100 {
+			t.Errorf("weight %d", w)
+		}
+	})
+}
+
+func TestLoopDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, nil)
+		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
+		synctest.Wait()
+		b.SetConns(web, dest("10.1.0.2:80"), kernel.Conns{Active: 1})
+		b.desired <- webService("10.1.0.1:80")
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if w := b.weight(t, "10.1.0.2:80"); w != 0 {
+			t.Errorf("while it has a connection: weight %d", w)
+		}
+		b.SetConns(web, dest("10.1.0.2:80"), kernel.Conns{})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if w := b.weight(t, "10.1.0.2:80"); w != -1 {
+			t.Errorf("when it is empty: weight %d", w)
+		}
+	})
+}
+
+func TestBackendReturnsWhileDraining(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, nil)
+		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
+		synctest.Wait()
+		b.SetConns(web, dest("10.1.0.2:80"), kernel.Conns{Active: 1})
+		b.desired <- webService("10.1.0.1:80")
+		time.Sleep(10 * time.Second)
+		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if w := b.weight(t, "10.1.0.2:80"); w != 100 {
+			t.Errorf("weight %d", w)
+		}
+		for _, op := range b.Ops() {
+			if op.Kind == kernel.DeleteDest {
+				t.Errorf("it was deleted: %v", op)
+			}
+		}
+	})
+}
+
+func TestLoopReadsOnlyWhatChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, nil)
+		d := webService("10.1.0.1:80")
+		other := d.Services[0]
+		other.Name, other.Port = "other", 81
+		d.Services = append(d.Services, other)
+		b.desired <- d
+		synctest.Wait()
+		b.reads = nil
+		next := webService("10.1.0.1:80", "10.1.0.2:80")
+		next.Services = append(next.Services, other)
+		b.desired <- next
+		synctest.Wait()
+		if len(b.reads) != 1 || len(b.reads[0]) != 1 || b.reads[0][0] != web {
+			t.Errorf("it read %v", b.reads)
+		}
+	})
+}
+
+func TestLoopBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, nil)
+		var tries []time.Time
+		b.Fail = func(op kernel.Op) error {
+			if op.Kind == kernel.AddService {
+				tries = append(tries, time.Now())
+			}
+			return syscall.ENOENT
+		}
+		b.desired <- webService("10.1.0.1:80")
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		if n := len(tries); n < 10 || n > 30 {
+			t.Fatalf("%d tries in five minutes", n)
+		}
+		for i := 2; i < len(tries); i++ {
+			if gap := tries[i].Sub(tries[i-1]); gap > 33*time.Second+time.Second {
+				t.Errorf("the wait is not capped: %v", gap)
+			}
+		}
+		if n := strings.Count(b.log.String(), "not done"); n != 1 {
+			t.Errorf("the same failure was said %d times", n)
+		}
+		b.Fail = nil
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if w := b.weight(t, "10.1.0.1:80"); w != 100 {
+			t.Errorf("when the kernel takes it: weight %d", w)
+		}
+		if !strings.Contains(b.log.String(), "everything is done that had failed") {
+			t.Error("the end of the failure is not said")
+		}
+	})
+}
+
+func TestLoopWritesNothingThatChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, nil)
+		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
+		synctest.Wait()
+		n := len(b.Ops())
+		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
+		b.asked <- struct{}{}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if got := b.Ops()[n:]; len(got) > 0 {
+			t.Errorf("it wrote %v", got)
+		}
+	})
+}
+
+func TestFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := kernel.NewFake()
+		foreign := key("10.0.0.9:80")
+		table := webTable(realServer("10.1.0.9:80", 1, 0, 0))
+		table[foreign] = table[web]
+		setUp(t, fake, table)
+		fake.SetConns(web, dest("10.1.0.9:80"), kernel.Conns{Active: 4})
+		watch := &watched{Kernel: fake, model: clone(table)}
+		watch.judge = func(op kernel.Op, now kernel.Table) {
+			if !serves(now[web]) {
+				t.Errorf("after %v the declared service is missing", op)
+			}
+		}
+		r := New(NewKeeper(watch, NewStore("", Place{}), nil), true, zerolog.Nop())
+		ctx, cancel := context.WithCancel(t.Context())
+		desired := make(chan *spec.Desired)
+		done := make(chan error)
+		go func() { done <- r.Run(ctx, desired, nil) }()
+		desired <- webService("10.1.0.1:80")
+		synctest.Wait()
+		now := mustObserve(t, fake)
+		if _, there := now[foreign]; there || len(now[web].Dests) != 1 {
+			t.Errorf("after the first pass: %v", now)
+		}
+		setUp(t, fake, kernel.Table{foreign: table[foreign]})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if _, there := mustObserve(t, fake)[foreign]; !there {
+			t.Error("a later pass flushed again")
+		}
+		cancel()
+		<-done
+	})
+}
