@@ -1,0 +1,100 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// Read reads one FILE argument once: a path, or "-" (or /dev/stdin) for standard input, which is read from stdin.
+//
+// The format f is used where it is given; "" means by the name's ending, and TOML for standard input and pipes. A FIFO,
+// such as process substitution makes, has five seconds to deliver and to end; standard input has no limit but ctx. A
+// directory, a socket or a device is refused without being opened, what is over spec.MaxSize without being read whole,
+// and so is a document that has no key in it.
+//
+// Every error names the file, and is a spec.Problems where the operating system has no part in it. A file that is
+// missing is an error that is fs.ErrNotExist. When ctx ends while standard input is silent, Read returns but the read
+// beneath cannot be ended; it stays until the process does.
+func Read(ctx context.Context, name string, f spec.Format, stdin io.Reader) (*spec.Document, error) {
+	if isStdin(name) {
+		data, err := readStdin(ctx, stdin)
+		if err != nil {
+			return nil, err
+		}
+		return decode(stdinName, orTOML(name, f), data)
+	}
+
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, named(name, err)
+	}
+	if isPipe(info) {
+		data, err := readPipe(ctx, name, pipeWait)
+		if err != nil {
+			return nil, err
+		}
+		return decode(name, orTOML(name, f), data)
+	}
+	data, err := readRegular(name)
+	if err != nil {
+		return nil, err
+	}
+	return decode(name, f, data)
+}
+
+// decode is spec.Decode for what a file held: the format follows from the name where f is "", and a document without a
+// key is refused, because that is what a file looks like while it is written, or after a disk has run full.
+func decode(name string, f spec.Format, data []byte) (*spec.Document, error) {
+	if f == "" {
+		var ok bool
+		if f, ok = spec.FormatOf(name); !ok {
+			return nil, refusal(name, "the name ends in neither .toml nor .json")
+		}
+	}
+	doc, err := spec.Decode(name, f, data)
+	if err != nil {
+		return nil, err
+	}
+	if doc.Empty() {
+		return nil, refusal(name, "there is no key in it; an empty [services] says that there are none")
+	}
+	return doc, nil
+}
+
+// orTOML is f, or what the name's ending says, or TOML: a pipe seldom has a name to go by.
+func orTOML(name string, f spec.Format) spec.Format {
+	if f != "" {
+		return f
+	}
+	if f, ok := spec.FormatOf(name); ok {
+		return f
+	}
+	return spec.TOML
+}
+
+// refusal is the error of a file that can be read, and will not be used.
+func refusal(name, message string) error {
+	return spec.Problems{{Source: name, Message: message}}
+}
+
+// named is err with the file's name before it, as the operator typed it, instead of the system call and its path.
+func named(name string, err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	}
+	return &fileError{name: name, err: err}
+}
+
+// fileError is what the operating system said about a file.
+type fileError struct {
+	name string
+	err  error
+}
+
+func (e *fileError) Error() string { return e.name + ": " + e.err.Error() }
+func (e *fileError) Unwrap() error { return e.err }

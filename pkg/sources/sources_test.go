@@ -1,0 +1,135 @@
+package sources
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// patient is how long a test waits for what must come.
+const patient = 20 * time.Second
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// config is a document with a service of each number, named "sN" at 10.0.0.N.
+func config(numbers ...int) string {
+	var b strings.Builder
+	b.WriteString("[services]\n")
+	for _, n := range numbers {
+		fmt.Fprintf(&b, "[services.s%d]\nhost = \"10.0.0.%d\"\nport = 80\n", n, n)
+	}
+	return b.String()
+}
+
+// document is what config gives, decoded.
+func document(t *testing.T, text string) *spec.Document {
+	t.Helper()
+	doc, err := spec.Decode("test.toml", spec.TOML, []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// names is the names of the services that documents make together.
+func names(t *testing.T, docs ...*spec.Document) string {
+	t.Helper()
+	d, err := spec.Merge(docs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return serviceNames(d)
+}
+
+func serviceNames(d *spec.Desired) string {
+	var list []string
+	for _, s := range d.Services {
+		list = append(list, s.Name)
+	}
+	return strings.Join(list, " ")
+}
+
+// write writes a file as nano does: in place.
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	must(t, os.WriteFile(path, []byte(text), 0o644))
+}
+
+// replace writes a file as sed -i does: another takes its place.
+func replace(t *testing.T, path, text string) {
+	t.Helper()
+	temporary := filepath.Join(filepath.Dir(path), ".sedXYZ")
+	write(t, temporary, text)
+	must(t, os.Rename(temporary, path))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// receive takes the next value, which must come.
+func receive[T any](t *testing.T, c <-chan T) T {
+	t.Helper()
+	select {
+	case v := <-c:
+		return v
+	case <-time.After(patient):
+		t.Fatal("nothing came")
+		panic("unreachable")
+	}
+}
+
+func equal(t *testing.T, what string, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// logBook is a log that a test may read while it is written.
+type logBook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBook) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+// count is the number of lines that hold all the parts.
+func (l *logBook) count(parts ...string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+lines:
+	for line := range strings.Lines(l.text.String()) {
+		for _, p := range parts {
+			if !strings.Contains(line, p) {
+				continue lines
+			}
+		}
+		n++
+	}
+	return n
+}
+
+func (l *logBook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
