@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/sources"
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// defaultFile is the configuration where no FILE is named.
+const defaultFile = "/etc/gorb/gorb.toml"
+
+// files are the flags of the commands that read a configuration.
+type files struct {
+	format string
+	iface  string
+}
+
+func (f *files) declare(fs *pflag.FlagSet) {
+	fs.StringVar(&f.format, "format", "", "format of the files, toml or json (default by their ending; toml for -)")
+	fs.StringVarP(&f.iface, "interface", "i", "", "interface whose first address services without host get (default eth0)")
+}
+
+// formatOf returns the format of the flag, which is "" where it was not given.
+func (f *files) formatOf() (spec.Format, error) {
+	switch format := spec.Format(strings.ToLower(f.format)); format {
+	case "", spec.TOML, spec.JSON:
+		return format, nil
+	}
+	return "", fmt.Errorf("--format %s: it is toml or json", f.format)
+}
+
+// read reads every file once. The error has the problems of all of them.
+func (p *program) read(ctx context.Context, f *files, names []string) ([]*spec.Document, error) {
+	format, err := f.formatOf()
+	if err != nil {
+		return nil, err
+	}
+	var docs []*spec.Document
+	var all spec.Problems
+	for _, name := range names {
+		doc, err := sources.Read(ctx, name, format, p.stdin)
+		problems, ok := problemsOf(err)
+		switch {
+		case ok:
+			all = append(all, problems...)
+		case err != nil:
+			return nil, err
+		default:
+			docs = append(docs, doc)
+		}
+	}
+	if len(all) > 0 {
+		return nil, all
+	}
+	return docs, nil
+}
+
+// load reads every file once and merges them. Services may still lack their host.
+func (p *program) load(ctx context.Context, f *files, names []string) (*spec.Desired, error) {
+	if len(names) == 0 {
+		names = []string{defaultFile}
+	}
+	docs, err := p.read(ctx, f, names)
+	if err != nil {
+		return nil, err
+	}
+	desired, err := spec.Merge(docs...)
+	if err != nil {
+		return nil, err
+	}
+	return f.override(desired), nil
+}
+
+// override lets the flags win over [gorb].
+func (f *files) override(d *spec.Desired) *spec.Desired {
+	if f.iface == "" {
+		return d
+	}
+	return d.WithInterface(f.iface)
+}
+
+// resolve gives the services without host the first address of the interface.
+func resolve(d *spec.Desired) (*spec.Desired, error) {
+	if len(d.NeedHost()) == 0 {
+		return d, nil
+	}
+	addr, err := kernel.InterfaceAddr(d.Gorb.Interface)
+	if err != nil {
+		addr = netip.Addr{} // WithHost says which services lack it
+		if _, problems := d.WithHost(addr); problems != nil {
+			return nil, fmt.Errorf("%w\n%w", problems, err)
+		}
+		return nil, err
+	}
+	return d.WithHost(addr)
+}
+
+// problemsOf returns the problems that an error is made of.
+func problemsOf(err error) (spec.Problems, bool) {
+	var problems spec.Problems
+	ok := errors.As(err, &problems)
+	return problems, ok
+}
+
+// warn prints what is allowed and likely a mistake.
+func (p *program) warn(d *spec.Desired) {
+	for _, w := range d.Warnings {
+		fmt.Fprintf(p.stderr, "warning: %s\n", w)
+	}
+}

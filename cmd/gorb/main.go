@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/pflag"
+)
+
+// version is set by the Makefile.
+var version = "dev"
+
+// The exit codes.
+const (
+	exitOK      = 0
+	exitError   = 1
+	exitUsage   = 2
+	exitChanges = 3 // plan --exit-code: there is something to do
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks for an orderly end; from then on the next one ends the process at once.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// A program is one run of gorb: where its input comes from and its output goes.
+type program struct {
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// run does what the arguments say and returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
+	err := p.dispatch(ctx, args)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errChanges):
+		return exitChanges
+	case errors.As(err, &usage):
+		fmt.Fprintf(stderr, "gorb: %v\n", err)
+		fmt.Fprintf(stderr, "Try 'gorb help%s'.\n", usage.topic())
+		return exitUsage
+	default:
+		fmt.Fprintln(stderr, prefixed(err))
+		return exitError
+	}
+}
+
+// prefixed returns the text of an error as it is shown: with the program's name, unless it begins with a file's.
+func prefixed(err error) string {
+	text := err.Error()
+	if _, ok := problemsOf(err); ok {
+		return text
+	}
+	return "gorb: " + text
+}
+
+// errChanges is how plan --exit-code says that there is something to do.
+var errChanges = errors.New("there is something to do")
+
+// usageError is a command line that gorb does not understand.
+type usageError struct {
+	command string // "" where none was given
+	err     error
+}
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+func (e *usageError) topic() string {
+	if e.command == "" {
+		return ""
+	}
+	return " " + e.command
+}
+
+// A command is one of gorb's.
+type command struct {
+	name    string
+	args    string // what may follow, for help
+	summary string // one line
+	text    string // what else there is to know
+	example string
+	// flags declares the command's flags, and returns what runs it once they are parsed.
+	flags func(*program, *pflag.FlagSet) func(ctx context.Context, args []string) error
+}
+
+// dispatch finds the command and runs it. Without one, gorb is the daemon.
+func (p *program) dispatch(ctx context.Context, args []string) error {
+	name := "run"
+	if len(args) > 0 {
+		first := args[0]
+		switch c := find(first); {
+		case c != nil:
+			name, args = c.name, args[1:]
+		case strings.HasPrefix(first, "-") || strings.ContainsAny(first, "./"):
+		default:
+			return &usageError{err: unknown("command", first, commandNames())}
+		}
+	}
+	return p.call(ctx, find(name), args)
+}
+
+// call parses the flags of a command and runs it.
+func (p *program) call(ctx context.Context, c *command, args []string) error {
+	fs, do := p.flagSet(c)
+	if err := refuseUnsupported(args); err != nil {
+		return &usageError{c.name, err}
+	}
+	err := fs.Parse(args)
+	if errors.Is(err, pflag.ErrHelp) {
+		return p.helpFor(c)
+	}
+	if err != nil {
+		return &usageError{c.name, err}
+	}
+	return do(ctx, fs.Args())
+}
+
+// flagSet returns the flags of a command, and what runs it.
+func (p *program) flagSet(c *command) (*pflag.FlagSet, func(context.Context, []string) error) {
+	fs := pflag.NewFlagSet(c.name, pflag.ContinueOnError)
+	fs.SetOutput(io.Discard)
+	fs.Usage = func() {}
+	fs.SortFlags = false
+	return fs, c.flags(p, fs)
+}
+
+// refuseUnsupported refuses the long flags of GORB that it wrote with one dash and that gorb does not have yet: pflag
+// would read -vipi as -v -i pi.
+func refuseUnsupported(args []string) error {
+	for _, a := range args {
+		if a == "--" {
+			return nil
+		}
+		name, _, _ := strings.Cut(a, "=")
+		if name == "-vipi" || strings.HasPrefix(name, "-store") {
+			return fmt.Errorf("%s is not yet supported", name)
+		}
+	}
+	return nil
+}

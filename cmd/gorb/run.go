@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/rs/zerolog"
+	"github.com/spf13/pflag"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/gorb-io/gorb/pkg/reconcile"
+	"github.com/gorb-io/gorb/pkg/sources"
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+func runCommand() *command {
+	return &command{
+		name:    "run",
+		args:    "[FILE...]",
+		summary: "keep the kernel's table what the files declare (plain 'gorb' does the same)",
+		text: `Reads the files, each a layer over the one before, makes the kernel's IPVS table what
+they declare, and keeps it so: a file that is saved counts within a second, and what
+others change in the table behind its back is put right. Without FILE it reads
+` + defaultFile + `; where that is missing, nothing is declared and nothing is
+touched until it appears. A file that is bad changes nothing, says why in the log, and
+the last good one stays in force. SIGHUP reads everything again at once. SIGTERM ends
+gorb and leaves the table as it is: the kernel forwards without it.
+
+Backends that leave go to weight 0 and are deleted once they have no connections.
+Services that gorb did not make and the configuration does not name are left alone.`,
+		example: "gorb run -i eth0 gorb.toml",
+		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
+			d := &daemon{program: p}
+			d.files.declare(fs)
+			fs.StringVarP(&d.listen, "listen", "l", "", "address of the API; accepted, and nothing listens yet")
+			fs.BoolVarP(&d.flush, "flush", "f", false, "at the start remove everything that is not declared, whoever made it, at once")
+			fs.StringVarP(&d.consul, "consul", "c", "", "address of Consul; not yet supported")
+			verbose := fs.BoolP("verbose", "v", false, "the same as --log-level debug")
+			level := fs.String("log-level", "info", "debug, info, warn or error")
+			format := fs.String("log-format", "auto", "console, json, or auto: console on a terminal")
+			return func(ctx context.Context, args []string) error {
+				if d.consul != "" {
+					return &usageError{"run", errors.New("-c: Consul is not yet supported")}
+				}
+				if *verbose {
+					*level = "debug"
+				}
+				log, err := newLogger(p.stderr, *level, *format)
+				if err != nil {
+					return &usageError{"run", err}
+				}
+				d.log = log
+				return d.run(ctx, args)
+			}
+		},
+	}
+}
+
+// daemon is one run of gorb as a daemon.
+type daemon struct {
+	*program
+	files  files
+	listen string
+	consul string
+	flush  bool
+	log    zerolog.Logger
+
+	// unlisted is whether the default file is missing: nothing is declared, and nothing known.
+	unlisted bool
+}
+
+// run reads the configuration, opens what the table needs, and keeps the table until ctx ends.
+func (d *daemon) run(ctx context.Context, names []string) error {
+	first, watched, err := d.start(ctx, names)
+	if err != nil {
+		return err
+	}
+	keeper, note, release, err := keeper(ctx, first.Gorb.StateDir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := release(); err != nil {
+			d.log.Error().Err(err).Msg("end")
+		}
+	}()
+	d.announce(note)
+
+	layers := sources.NewLayers(d.log, watched, func(n *spec.Desired) (*spec.Desired, error) {
+		return d.finish(first, n)
+	})
+	reconciler := reconcile.New(keeper, d.flush, d.log)
+	desired := make(chan *spec.Desired)
+	asked := make(chan struct{}, 1)
+	g, ctx := errgroup.WithContext(ctx)
+	if d.unlisted && d.flush {
+		g.Go(func() error { // asked for: an empty configuration counts, and everything goes
+			select {
+			case desired <- first:
+			case <-ctx.Done():
+			}
+			return nil
+		})
+	}
+	g.Go(func() error { return layers.Run(ctx, desired) })
+	g.Go(func() error { return reconciler.Run(ctx, desired, asked) })
+	g.Go(func() error { return d.hangups(ctx, layers, asked) })
+	err = g.Wait()
+	d.log.Info().Msg("ended; the table stays as it is")
+	return err
+}
+
+// start reads every file once. A missing default file is no error: the configuration is empty.
+func (d *daemon) start(ctx context.Context, names []string) (*spec.Desired, []*sources.File, error) {
+	format, err := d.files.formatOf()
+	if err != nil {
+		return nil, nil, &usageError{"run", err}
+	}
+	byDefault := len(names) == 0
+	if byDefault {
+		names = []string{defaultFile}
+	}
+	docs, err := d.read(ctx, &d.files, names)
+	if byDefault && errors.Is(err, fs.ErrNotExist) {
+		d.unlisted = true
+		docs, err = []*spec.Document{nil}, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	var watched []*sources.File
+	for i, name := range names {
+		watched = append(watched, sources.NewFile(name, i, format, d.log, docs[i]))
+	}
+	if d.unlisted {
+		docs = nil
+	}
+	desired, err := spec.Merge(docs...)
+	if err != nil {
+		return nil, nil, err
+	}
+	desired, err = resolve(d.files.override(desired))
+	return desired, watched, err
+}
+
+// finish does to each merged configuration what does not come from files.
+func (d *daemon) finish(first, next *spec.Desired) (*spec.Desired, error) {
+	next, err := resolve(d.files.override(next))
+	if err == nil && next.Gorb.StateDir != first.Gorb.StateDir {
+		return nil, fmt.Errorf("gorb.state_dir: it was %q when gorb started, and a restart is needed to make it %q",
+			first.Gorb.StateDir, next.Gorb.StateDir)
+	}
+	return next, err
+}
+
+// announce says what an operator should know at the start.
+func (d *daemon) announce(note error) {
+	d.log.Info().Str("version", version).Int("pid", os.Getpid()).Msg("gorb keeps this table")
+	if d.unlisted {
+		d.log.Warn().Str("file", defaultFile).Msg("the file is missing, so the configuration is empty; " +
+			"what gorb made before stays until it appears")
+	}
+	if note != nil {
+		d.log.Warn().Err(note).Msg("services in the kernel are left alone unless the configuration names them")
+	}
+	d.log.Info().Msg("health checks are not made yet: every backend counts as up")
+	if d.listen != "" {
+		d.log.Info().Str("listen", d.listen).Msg("the API is not there yet: nothing listens")
+	}
+}
+
+// hangups answers SIGHUP: everything is read again, the files and the kernel.
+func (d *daemon) hangups(ctx context.Context, layers *sources.Layers, asked chan<- struct{}) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			d.log.Info().Msg("SIGHUP: reading everything again")
+			layers.Reload()
+			select {
+			case asked <- struct{}{}:
+			default:
+			}
+		}
+	}
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/reconcile"
+)
+
+// printPlan prints a plan for people: what they should know on lines that begin with #, the operations as arguments of
+// ipvsadm(8), and a summary.
+func printPlan(w io.Writer, plan *reconcile.Plan) error {
+	out := bufio.NewWriter(w)
+	for _, a := range plan.Adopted {
+		fmt.Fprintf(out, "# adopts %s, which somebody else made\n", title(plan, a.Key))
+		for _, b := range a.Removes {
+			fmt.Fprintf(out, "#   its backend %s is not declared and leaves (weight %d, %d active connections)\n",
+				b.DestKey, b.Weight, b.Conns.Active)
+		}
+	}
+	leaving := map[reconcile.Ref]reconcile.Draining{}
+	for _, d := range plan.Draining {
+		if d.Begun {
+			fmt.Fprintf(out, "# draining: %s of %s, %d active and %d inactive connections, until %s\n",
+				d.Dest, title(plan, d.Service), d.Conns.Active, d.Conns.Inactive, d.Until.Format(time.TimeOnly))
+			continue
+		}
+		leaving[d.Ref] = d
+	}
+	for _, l := range plan.LeftAlone {
+		fmt.Fprintf(out, "# leaves %s alone: %s\n", title(plan, l.Key), l.Reason)
+	}
+	for _, op := range plan.Ops {
+		if note := plan.Notes[op]; note != "" {
+			fmt.Fprintf(out, "# %s\n", note)
+		}
+		fmt.Fprintln(out, op)
+		if d, ok := leaving[reconcile.Ref{Service: op.Key, Dest: op.DestKey}]; ok {
+			fmt.Fprintf(out, "# and once it has no connections, after %s at the latest:\n# %s\n",
+				d.Until.Sub(d.Since), deletion(d.Ref))
+		}
+	}
+	fmt.Fprintln(out, summary(plan))
+	return out.Flush()
+}
+
+// deletion is the operation that ends a drain.
+func deletion(r reconcile.Ref) kernel.Op {
+	return kernel.Op{Kind: kernel.DeleteDest, Key: r.Service, DestKey: r.Dest}
+}
+
+// title returns a service as it is spoken of: its key, and its name where it has one.
+func title(plan *reconcile.Plan, key kernel.ServiceKey) string {
+	if name := plan.Names[key]; name != "" {
+		return fmt.Sprintf("%s (%s)", key, name)
+	}
+	return key.String()
+}
+
+// summary returns a plan in one line.
+func summary(plan *reconcile.Plan) string {
+	var text string
+	if len(plan.Ops) == 0 {
+		text = "nothing to do"
+	} else {
+		text = tally(plan.Ops)
+	}
+	if n := len(plan.Foreign); n > 0 {
+		verb := "are"
+		if n == 1 {
+			verb = "is"
+		}
+		text += fmt.Sprintf("; %s %s not gorb's and left as %s", plural(n, "other service"), verb, pronoun(n))
+	}
+	return text
+}
+
+func pronoun(n int) string {
+	if n == 1 {
+		return "it is"
+	}
+	return "they are"
+}
+
+// tally counts operations in words: "2 services and 5 backends to add, 1 backend to change".
+func tally(ops []kernel.Op) string {
+	counts := map[kernel.OpKind]int{}
+	for _, op := range ops {
+		counts[op.Kind]++
+	}
+	var parts []string
+	for _, verb := range []struct {
+		text               string
+		services, backends kernel.OpKind
+	}{
+		{"to add", kernel.AddService, kernel.AddDest},
+		{"to change", kernel.EditService, kernel.EditDest},
+		{"to delete", kernel.DeleteService, kernel.DeleteDest},
+	} {
+		var things []string
+		if n := counts[verb.services]; n > 0 {
+			things = append(things, plural(n, "service"))
+		}
+		if n := counts[verb.backends]; n > 0 {
+			things = append(things, plural(n, "backend"))
+		}
+		if len(things) > 0 {
+			parts = append(parts, strings.Join(things, " and ")+" "+verb.text)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// planJSON is the JSON of plan.
+type planJSON struct {
+	Operations []opJSON        `json:"operations"`
+	Draining   []drainingJSON  `json:"draining"`
+	Adopted    []adoptedJSON   `json:"adopted"`
+	LeftAlone  []leftAloneJSON `json:"left_alone"`
+	Foreign    []string        `json:"foreign"`
+	Summary    string          `json:"summary"`
+}
+
+type opJSON struct {
+	Args    string `json:"args"` // of ipvsadm(8)
+	Service string `json:"service"`
+	Name    string `json:"name,omitempty"`
+	Backend string `json:"backend,omitempty"`
+	Note    string `json:"note,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+type drainingJSON struct {
+	Service  string    `json:"service"`
+	Name     string    `json:"name,omitempty"`
+	Backend  string    `json:"backend"`
+	Active   uint32    `json:"active"`
+	Inactive uint32    `json:"inactive"`
+	Begun    bool      `json:"begun"`
+	Until    time.Time `json:"until"`
+	Then     string    `json:"then"`
+}
+
+type adoptedJSON struct {
+	Service string   `json:"service"`
+	Name    string   `json:"name"`
+	Removes []string `json:"removes"`
+}
+
+type leftAloneJSON struct {
+	Service string `json:"service"`
+	Name    string `json:"name,omitempty"`
+	Reason  string `json:"reason"`
+}
+
+func newPlanJSON(plan *reconcile.Plan) planJSON {
+	out := planJSON{
+		Operations: []opJSON{}, Draining: drainingList(plan), Adopted: []adoptedJSON{}, LeftAlone: []leftAloneJSON{},
+		Foreign: []string{}, Summary: summary(plan),
+	}
+	for _, op := range plan.Ops {
+		out.Operations = append(out.Operations, newOpJSON(plan, op))
+	}
+	for _, a := range plan.Adopted {
+		removes := []string{}
+		for _, b := range a.Removes {
+			removes = append(removes, b.DestKey.String())
+		}
+		out.Adopted = append(out.Adopted, adoptedJSON{a.Key.String(), plan.Names[a.Key], removes})
+	}
+	for _, l := range plan.LeftAlone {
+		out.LeftAlone = append(out.LeftAlone, leftAloneJSON{l.Key.String(), plan.Names[l.Key], l.Reason})
+	}
+	for _, key := range plan.Foreign {
+		out.Foreign = append(out.Foreign, key.String())
+	}
+	return out
+}
+
+func newOpJSON(plan *reconcile.Plan, op kernel.Op) opJSON {
+	o := opJSON{Args: op.String(), Service: op.Key.String(), Name: plan.Names[op.Key], Note: plan.Notes[op]}
+	if op.DestKey != (kernel.DestKey{}) {
+		o.Backend = op.DestKey.String()
+	}
+	return o
+}
+
+func drainingList(plan *reconcile.Plan) []drainingJSON {
+	list := []drainingJSON{}
+	for _, d := range plan.Draining {
+		list = append(list, drainingJSON{
+			Service: d.Service.String(), Name: plan.Names[d.Service], Backend: d.Dest.String(),
+			Active: d.Conns.Active, Inactive: d.Conns.Inactive, Begun: d.Begun, Until: d.Until,
+			Then: deletion(d.Ref).String(),
+		})
+	}
+	return list
+}
