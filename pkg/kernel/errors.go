@@ -92,7 +92,12 @@ func explainInvalid(o Op) string {
 			return fmt.Sprintf("its netmask %d is not a prefix length from 1 to 128", o.Service.Netmask)
 		}
 	case AddDest:
-		return "its address must be unicast or local: not unspecified, broadcast, multicast or IPv6 link-local"
+		if o.Key.Family == IPv6 {
+			return "its address must be unicast or local: not unspecified, multicast or link-local"
+		}
+		// inet_addr_type asks the local routing table, and takes everything for broadcast where there is none yet.
+		return "its address must be unicast: not unspecified, multicast, or broadcast in a network of this machine; " +
+			"and this network namespace must have had an address, if only that of lo"
 	}
 	return "the kernel takes no such attributes"
 }

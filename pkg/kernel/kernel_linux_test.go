@@ -35,13 +35,19 @@ func TestKernel(t *testing.T) {
 		t.Run("close", testClose)
 		t.Run("concurrent use", testConcurrentUse)
 		t.Run("no capability", testNoCapability)
+		t.Run("broadcast", testBroadcast)
 	})
 }
 
 // open returns a client for a network namespace of the lab.
 func open(t *testing.T, ns string) *Client {
 	t.Helper()
-	c, err := Open(t.Context(), Options{Namespace: lab.NamespacePath(ns)})
+	return openAt(t, lab.NamespacePath(ns))
+}
+
+func openAt(t *testing.T, path string) *Client {
+	t.Helper()
+	c, err := Open(t.Context(), Options{Namespace: path})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,4 +223,28 @@ func testNoCapability(t *testing.T) {
 		t.Error(err)
 	}
 	checkDump(t, c, "")
+}
+
+// testBroadcast shows what depends on the routing table, which a Fake has not: what is broadcast in the machine's
+// networks is no destination, and in a namespace that never had an address nothing is.
+func testBroadcast(t *testing.T) {
+	ns := lab.Namespace(t)
+	lab.Exec(t, ns, "ip", "addr", "add", "10.9.0.1/24", "dev", "lo")
+	c := open(t, ns)
+	apply(t, c, addService(web, rr), addDest(web, "10.9.0.1:80", Dest{}), addDest(web, "10.9.0.2:80", Dest{}))
+	s := step{addDest(web, "10.9.0.255:80", Dest{}), unix.EINVAL}
+	s.check(t, 0, c.Apply(t.Context(), []Op{s.op})[0])
+
+	sleeper := lab.Command(t, "", "sleep", "60") // the lab's namespaces have an up lo
+	sleeper.SysProcAttr.Cloneflags |= unix.CLONE_NEWNET
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	bare := openAt(t, fmt.Sprintf("/proc/%d/ns/net", sleeper.Process.Pid))
+	apply(t, bare, addService(web, rr))
+	s = step{addDest(web, "10.9.0.1:80", Dest{}), unix.EINVAL}
+	err := bare.Apply(t.Context(), []Op{s.op})[0]
+	if s.check(t, 0, err); err != nil && !strings.Contains(err.Error(), "this network namespace must have had an address") {
+		t.Errorf("it does not say why: %v", err)
+	}
 }

@@ -37,7 +37,8 @@ func toDest(k DestKey, d Dest) *ipvs.Destination {
 	}
 }
 
-// fromService takes a service, without its destinations, from the words of moby/ipvs.
+// fromService takes a service, without its destinations, from the words of moby/ipvs, which does not read the
+// persistence engine: a service that has one looks like one that has none, and an edit takes it away.
 func fromService(m *ipvs.Service) (ServiceKey, VirtualService) {
 	k := ServiceKey{Family: Family(m.AddressFamily), Mark: m.FWMark}
 	if m.FWMark == 0 {
