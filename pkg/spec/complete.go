@@ -24,7 +24,7 @@ func (c *completer) service() Service {
 		Name:       c.name,
 		Method:     d.method.over(base.method).or(defaultMethod),
 		Persistent: d.persistent.over(base.persistent).or(0),
-		Drain:      d.drain.over(base.drain).or(defaultDrain),
+		Drain:      d.drain.over(base.drain).or(DefaultDrain),
 		Pulse:      d.pulse.over(base.pulse).complete(),
 	}
 	if d.fwmark.set {
@@ -160,7 +160,7 @@ func (p *declaredPulse) complete() *Pulse {
 	if p == nil {
 		return nil
 	}
-	pulse := &Pulse{Type: p.kind.or(defaultPulse), Interval: p.interval.or(defaultInterval)}
+	pulse := &Pulse{Type: p.kind.or(defaultPulse), Interval: p.interval.or(DefaultInterval)}
 	if len(p.args) > 0 {
 		pulse.Args = p.args
 	}

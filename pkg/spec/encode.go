@@ -67,7 +67,7 @@ func (s *Service) settings() []setting {
 	default:
 		out = append(out, set("persistent", formatDuration(s.Persistent)))
 	}
-	if s.Drain != defaultDrain {
+	if s.Drain != DefaultDrain {
 		out = append(out, set("drain", formatDuration(s.Drain)))
 	}
 	out = s.Pulse.appendTo(out)
@@ -95,7 +95,7 @@ func (p *Pulse) appendTo(out []setting) []setting {
 		return out
 	}
 	table := []setting{set("type", p.Type)}
-	if p.Interval != defaultInterval {
+	if p.Interval != DefaultInterval {
 		table = append(table, set("interval", formatDuration(p.Interval)))
 	}
 	if len(p.Args) > 0 {

@@ -11,7 +11,7 @@ func TestEncodeGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	services := append([]Service(nil), desired.Services...)
-	services[0].Pulse = &Pulse{Type: "none", Interval: defaultInterval}
+	services[0].Pulse = &Pulse{Type: "none", Interval: DefaultInterval}
 	for _, format := range []Format{TOML, JSON} {
 		got, err := Encode(services, format, "The table of director-1,\nread today.\x00\n\n[services]\n")
 		if err != nil {

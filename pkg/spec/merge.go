@@ -9,10 +9,14 @@ const (
 	defaultResync    = 30 * time.Second
 	defaultStateDir  = "/var/lib/gorb"
 	defaultMethod    = "wrr" // GORB's, since health checks change weights
-	defaultDrain     = 5 * time.Minute
 	defaultWeight    = 100
 	defaultPulse     = "tcp"
-	defaultInterval  = time.Minute
+)
+
+// The defaults that whoever makes a Service needs, so that Encode leaves them out.
+const (
+	DefaultDrain    = 5 * time.Minute // Service.Drain
+	DefaultInterval = time.Minute     // Pulse.Interval
 )
 
 // Merge lays documents over one another, the later ones on top: tables merge, values replace. It applies the
