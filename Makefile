@@ -29,7 +29,7 @@ lint: ## vet, gofumpt, staticcheck and revive
 fuzz: ## run each fuzz target for FUZZTIME (default 1m)
 	@set -e; grep -rHo '^func Fuzz[A-Za-z0-9_]*' --include='*_test.go' . | sed 's/func //' | while IFS=: read -r file target; do \
 		echo "fuzz $$target in $${file%/*} for $(FUZZTIME)"; \
-		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$${file%/*}"; \
+		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$${file%/*}"; \
 	done
 
 bench: ## run the benchmarks

@@ -89,14 +89,22 @@ func TestDrain(t *testing.T) {
 		{name: "its time is over", leaving: realServer("10.1.0.2:80", 0, 9, 9), draining: began(time.Minute), ops: deletion, since: -1},
 		{name: "raised behind gorb's back", leaving: realServer("10.1.0.2:80", 7, 9, 9), draining: began(50 * time.Second), ops: toZero},
 		{name: "the clock went back", leaving: realServer("10.1.0.2:80", 0, 1, 0), draining: began(-time.Hour)},
-		{name: "the drain time was shortened", leaving: realServer("10.1.0.2:80", 0, 1, 0), draining: began(10 * time.Second), since: -1, ops: deletion,
-			change: func(in *Input) { in.Desired.Services[0].Drain = 5 * time.Second }},
-		{name: "no drain declared", leaving: realServer("10.1.0.2:80", 5, 9, 9), ops: deletion, since: -1,
-			change: func(in *Input) { in.Desired.Services[0].Drain = 0 }},
-		{name: "no drain asked", leaving: realServer("10.1.0.2:80", 5, 9, 9), ops: deletion, since: -1,
-			change: func(in *Input) { in.NoDrain = true }},
-		{name: "flush", leaving: realServer("10.1.0.2:80", 5, 9, 9), ops: deletion, since: -1,
-			change: func(in *Input) { in.Flush = true }},
+		{
+			name: "the drain time was shortened", leaving: realServer("10.1.0.2:80", 0, 1, 0), draining: began(10 * time.Second), since: -1, ops: deletion,
+			change: func(in *Input) { in.Desired.Services[0].Drain = 5 * time.Second },
+		},
+		{
+			name: "no drain declared", leaving: realServer("10.1.0.2:80", 5, 9, 9), ops: deletion, since: -1,
+			change: func(in *Input) { in.Desired.Services[0].Drain = 0 },
+		},
+		{
+			name: "no drain asked", leaving: realServer("10.1.0.2:80", 5, 9, 9), ops: deletion, since: -1,
+			change: func(in *Input) { in.NoDrain = true },
+		},
+		{
+			name: "flush", leaving: realServer("10.1.0.2:80", 5, 9, 9), ops: deletion, since: -1,
+			change: func(in *Input) { in.Flush = true },
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

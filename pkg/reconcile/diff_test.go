@@ -10,8 +10,10 @@ import (
 )
 
 // cmpOptions compare tables, whose addresses are comparable values.
-var cmpOptions = cmp.Options{cmp.Comparer(func(a, b kernel.ServiceKey) bool { return a == b }),
-	cmp.Comparer(func(a, b kernel.DestKey) bool { return a == b })}
+var cmpOptions = cmp.Options{
+	cmp.Comparer(func(a, b kernel.ServiceKey) bool { return a == b }),
+	cmp.Comparer(func(a, b kernel.DestKey) bool { return a == b }),
+}
 
 func TestDiffProperties(t *testing.T) {
 	for seed := range uint64(3000) {

@@ -11,12 +11,6 @@ import (
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
-// What spec gives a service that names none, so that Encode leaves them out.
-const (
-	defaultDrain    = 5 * time.Minute
-	defaultInterval = time.Minute
-)
-
 // Export returns a table as a configuration would declare it, and the services that a configuration cannot say, with the
 // reason. Every service has a pulse of type none, because the kernel knows of no checks. Services that are gorb's have the
 // names that they were declared with, others are named for what they are, such as "tcp-10.0.0.1-80".
@@ -53,8 +47,8 @@ func exportService(s *spec.Service, key kernel.ServiceKey, v kernel.VirtualServi
 	s.Host, s.Port, s.Fwmark = key.Addr.Addr(), key.Addr.Port(), key.Mark
 	s.Method = v.Scheduler
 	s.Persistent = time.Duration(v.Timeout) * time.Second
-	s.Drain = defaultDrain
-	s.Pulse = &spec.Pulse{Type: "none", Interval: defaultInterval}
+	s.Drain = spec.DefaultDrain
+	s.Pulse = &spec.Pulse{Type: "none", Interval: spec.DefaultInterval}
 	for p, k := range protocols {
 		if k == key.Protocol {
 			s.Protocol = p

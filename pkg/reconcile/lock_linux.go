@@ -97,7 +97,7 @@ func lockFile(dir string) (*os.File, error) {
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:n])))
 		return nil, &HeldError{PID: pid, Dir: dir}
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	}
 	if err != nil {
@@ -118,12 +118,12 @@ func listener(name *net.UnixAddr) int {
 		return 0
 	}
 	pid := 0
-	err = raw.Control(func(fd uintptr) {
+	control := func(fd uintptr) {
 		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
 			pid = int(cred.Pid)
 		}
-	})
-	if err != nil {
+	}
+	if raw.Control(control) != nil {
 		return 0
 	}
 	return pid

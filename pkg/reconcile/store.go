@@ -110,7 +110,7 @@ func (s *Store) Save(m Memory) error {
 		s.damaged = false
 	}
 	if err := maybe.WriteFile(s.path, data, 0o600); err != nil {
-		return fmt.Errorf("write %s: %w", s.path, err)
+		return err
 	}
 	if err := syncDir(filepath.Dir(s.path)); err != nil {
 		return err
