@@ -33,6 +33,18 @@ func TestInside(t *testing.T) {
 	})
 }
 
+func TestBinary(t *testing.T) {
+	path := Binary(t)
+	Run(t, func(t *testing.T) {
+		if inside := Binary(t); inside != path {
+			t.Errorf("%s inside, %s outside", inside, path)
+		}
+		if out := Exec(t, Namespace(t), path, "version"); !strings.Contains(out, "gorb") {
+			t.Errorf("gorb version says %q", out)
+		}
+	})
+}
+
 func TestNamespace(t *testing.T) {
 	Run(t, func(t *testing.T) {
 		var inode uint64
@@ -113,7 +125,7 @@ func TestOrphans(t *testing.T) {
 	}
 	for _, sig := range []unix.Signal{unix.SIGINT, unix.SIGKILL} {
 		t.Run(sig.String(), func(t *testing.T) {
-			const mark = "777777K" // of memory: so we know them
+			mark := fmt.Sprintf("%dK", 800_000+os.Getpid()%100_000) // of memory: so we know them
 			cmd := exec.Command(os.Args[0], "-test.run=^TestScene$", "-test.v", "-test.timeout=1m")
 			cmd.Env = append(os.Environ(), envScene+"=hang", envMemory+"="+mark)
 			if err := cmd.Start(); err != nil {

@@ -23,9 +23,9 @@ import (
 // and the services' addresses are local to them as well (as dr and tunnel need; tunl0 is up). The
 // director forwards, and takes back answers that come from the services' addresses.
 type Net struct {
-	Client   string   // the names of the namespaces
-	Director string   //
-	Backends []string //
+	// The names of the namespaces.
+	Client, Director string
+	Backends         []string
 }
 
 // VIP returns the nth IPv4 address for services: 10.0.0.n.

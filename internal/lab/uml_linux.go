@@ -61,7 +61,7 @@ func findUML() (machine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", envMemory, err)
 	}
-	places := []string{"/dev/shm", "/tmp", os.TempDir(), filepath.Join(Root(), ".cache")}
+	places := []string{"/dev/shm", os.TempDir(), filepath.Join(Root(), ".cache")}
 	for _, dir := range places {
 		if canHold(dir, need) {
 			u.memory = dir
@@ -151,7 +151,8 @@ func (u uml) run(ctx context.Context, p place, j job) (int, error) {
 // guard has a process group killed and a place removed when this process dies, however it does. To
 // dismiss the guard is to be done with both.
 func guard(group int, p place) (dismiss func(), err error) {
-	cmd := exec.Command("/bin/sh", "-c", `read -r _; kill -9 -- "-$0"; rm -rf "$1"`, strconv.Itoa(group), p.dir)
+	const script = `read -r _; for i in 1 2 3 4 5; do kill -9 -- "-$0" || break; sleep 0.1; done; rm -rf "$1"`
+	cmd := exec.Command("/bin/sh", "-c", script, strconv.Itoa(group), p.dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // not for the terminal's interrupts
 	if _, err := cmd.StdinPipe(); err != nil {            // read ends when our end of the pipe closes
 		return nil, err
