@@ -34,10 +34,10 @@ func (f *files) formatOf() (spec.Format, error) {
 	case "", spec.TOML, spec.JSON:
 		return format, nil
 	}
-	return "", fmt.Errorf("--format %s: it is toml or json", f.format)
+	return "", &usageError{err: fmt.Errorf("--format %s: it is toml or json", f.format)}
 }
 
-// read reads every file once. The error has the problems of all of them.
+// read reads every file once. The error is the problems of all of them, unless ctx has ended.
 func (p *program) read(ctx context.Context, f *files, names []string) ([]*spec.Document, error) {
 	format, err := f.formatOf()
 	if err != nil {
@@ -47,20 +47,27 @@ func (p *program) read(ctx context.Context, f *files, names []string) ([]*spec.D
 	var all spec.Problems
 	for _, name := range names {
 		doc, err := sources.Read(ctx, name, format, p.stdin)
-		problems, ok := problemsOf(err)
-		switch {
-		case ok:
-			all = append(all, problems...)
-		case err != nil:
-			return nil, err
-		default:
-			docs = append(docs, doc)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
+		if err != nil {
+			all = append(all, asProblems(name, err)...)
+			continue
+		}
+		docs = append(docs, doc)
 	}
 	if len(all) > 0 {
 		return nil, all
 	}
 	return docs, nil
+}
+
+// asProblems returns the problems that an error about a file is made of; what the operating system said is one.
+func asProblems(name string, err error) spec.Problems {
+	if problems, ok := problemsOf(err); ok {
+		return problems
+	}
+	return spec.Problems{{Source: name, Message: strings.TrimPrefix(err.Error(), name+": ")}}
 }
 
 // load reads every file once and merges them. Services may still lack their host.

@@ -76,6 +76,9 @@ type daemon struct {
 
 // run reads the configuration, opens what the table needs, and keeps the table until ctx ends.
 func (d *daemon) run(ctx context.Context, names []string) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // first of all: until then SIGHUP ends the process
+	defer signal.Stop(hangups)
 	first, watched, err := d.start(ctx, names)
 	if err != nil {
 		return err
@@ -109,7 +112,7 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 	}
 	g.Go(func() error { return layers.Run(ctx, desired) })
 	g.Go(func() error { return reconciler.Run(ctx, desired, asked) })
-	g.Go(func() error { return d.hangups(ctx, layers, asked) })
+	g.Go(func() error { return d.reload(ctx, hangups, layers, asked) })
 	err = g.Wait()
 	d.log.Info().Msg("ended; the table stays as it is")
 	return err
@@ -119,26 +122,26 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 func (d *daemon) start(ctx context.Context, names []string) (*spec.Desired, []*sources.File, error) {
 	format, err := d.files.formatOf()
 	if err != nil {
-		return nil, nil, &usageError{"run", err}
-	}
-	byDefault := len(names) == 0
-	if byDefault {
-		names = []string{defaultFile}
-	}
-	docs, err := d.read(ctx, &d.files, names)
-	if byDefault && errors.Is(err, fs.ErrNotExist) {
-		d.unlisted = true
-		docs, err = []*spec.Document{nil}, nil
-	}
-	if err != nil {
 		return nil, nil, err
+	}
+	var docs []*spec.Document
+	if len(names) == 0 {
+		names = []string{defaultFile}
+		_, err := os.Stat(defaultFile)
+		d.unlisted = errors.Is(err, fs.ErrNotExist)
+	}
+	if !d.unlisted {
+		if docs, err = d.read(ctx, &d.files, names); err != nil {
+			return nil, nil, err
+		}
 	}
 	var watched []*sources.File
 	for i, name := range names {
-		watched = append(watched, sources.NewFile(name, i, format, d.log, docs[i]))
-	}
-	if d.unlisted {
-		docs = nil
+		var doc *spec.Document
+		if !d.unlisted {
+			doc = docs[i]
+		}
+		watched = append(watched, sources.NewFile(name, i, format, d.log, doc))
 	}
 	desired, err := spec.Merge(docs...)
 	if err != nil {
@@ -174,21 +177,18 @@ func (d *daemon) announce(note error) {
 	}
 }
 
-// hangups answers SIGHUP: everything is read again, the files and the kernel.
-func (d *daemon) hangups(ctx context.Context, layers *sources.Layers, asked chan<- struct{}) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+// reload answers SIGHUP: everything is read again, the files and the kernel.
+func (d *daemon) reload(ctx context.Context, hangups <-chan os.Signal, layers *sources.Layers, asked chan<- struct{}) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hup:
+		case <-hangups:
 			d.log.Info().Msg("SIGHUP: reading everything again")
 			layers.Reload()
 			select {
 			case asked <- struct{}{}:
-			default:
+			default: // one is on its way
 			}
 		}
 	}

@@ -10,7 +10,7 @@ var contract = []struct {
 }{
 	{name: "empty table"},
 
-	// KERNEL.md section 1 and 4: identity, and what is there or not.
+	// docs/kernel.md, "Identity" and "Errors and dumps": identity, and what is there or not.
 	{
 		name: "services are told apart by protocol and family",
 		steps: []step{

@@ -32,7 +32,7 @@ func TestContractFake(t *testing.T) {
 	})
 }
 
-// testContract is the contract: what the kernel answers (KERNEL.md sections 2, 3, 4, 6 and 8), as far as operations
+// testContract is the contract: what the kernel answers (docs/kernel.md), as far as operations
 // can ask it.
 func testContract(t *testing.T, open func(t *testing.T) world) {
 	for _, tt := range contract {

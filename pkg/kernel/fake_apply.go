@@ -103,7 +103,7 @@ func (f *Fake) applyDest(op Op, v VirtualService) error {
 }
 
 // discard keeps what the connections of a deleted destination hold on to: the kernel moves it to a list, from which
-// the same destination of the same service returns with its connections (KERNEL.md section 8).
+// the same destination of the same service returns with its connections (docs/kernel.md, "Deleting").
 func (f *Fake) discard(k trashKey, c Conns) {
 	if c == (Conns{}) {
 		delete(f.trash, k)

@@ -113,7 +113,7 @@ func testNamespaces(t *testing.T) {
 }
 
 // testDeadline hangs a request as moby/ipvs does when replies are lost, by two goroutines on one handle, which take
-// each other's (LIBRARIES.md section 2.1).
+// each other's (docs/dependencies.md).
 func testDeadline(t *testing.T) {
 	c := open(t, lab.Namespace(t))
 	apply(t, c, addService(web, rr))

@@ -11,7 +11,7 @@ import (
 // Observe returns the services with the given keys that exist, with their destinations; without keys, all.
 //
 // It is no snapshot: the kernel has none to give. While others write, a dump may lose entries or repeat them, without
-// saying so (KERNEL.md section 4). What is repeated counts once; what is lost, the next Observe or an EEXIST shows.
+// saying so (docs/kernel.md, "Errors and dumps"). What is repeated counts once; what is lost, the next Observe or an EEXIST shows.
 func (c *Client) Observe(ctx context.Context, keys ...ServiceKey) (Table, error) {
 	if err := c.familyInUse(); err != nil {
 		return nil, readError(keys, err)

@@ -178,7 +178,7 @@ type VirtualService struct {
 	Service
 	Dests []RealServer
 	// Unknown says why gorb must not write to this observed service: it has something that this package cannot read
-	// or say, and that a write would reset without a word (KERNEL.md section 3). It is "" otherwise, and in a wanted
+	// or say, and that a write would reset without a word (docs/kernel.md, "Editing"). It is "" otherwise, and in a wanted
 	// table always.
 	Unknown string
 }

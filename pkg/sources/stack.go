@@ -141,7 +141,7 @@ func (s *stack) judge(r Reading) {
 		s.alarm = -1
 	case sameDesired(d, s.accepted):
 		s.settle()
-		if r.Asked {
+		if r.Asked && !slices.ContainsFunc(s.layers, func(l layer) bool { return l.bad }) {
 			s.log.Info().Msg("configuration read, nothing has changed")
 		}
 	case r.Asked || !s.doubts(d, r):
