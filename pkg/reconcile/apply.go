@@ -26,11 +26,11 @@ type Result struct {
 // ErrHeld says that an operation was not tried, because one that had to come before it in its service failed.
 var ErrHeld = errors.New("held back, because another operation of this service failed")
 
-// apply does the steps, phase by phase. After a failure in a service it holds back what gives up capacity there by
-// declaration, and what cannot succeed any more; the other services go on.
+// apply does the steps, phase by phase. Where a service could not be given capacity, it holds back what gives up
+// capacity there by declaration, and what cannot succeed any more; the other services go on.
 func apply(ctx context.Context, k Kernel, steps []step) []Result {
 	results := make([]Result, 0, len(steps))
-	failed := map[kernel.ServiceKey]bool{}
+	failed := map[kernel.ServiceKey]bool{}  // services that could not be given capacity
 	missing := map[kernel.ServiceKey]bool{} // services that could not be added: nothing can be done in them
 	for len(steps) > 0 {
 		n := 1
@@ -57,7 +57,7 @@ func apply(ctx context.Context, k Kernel, steps []step) []Result {
 			}
 			results = append(results, Result{op, err})
 			if err != nil {
-				failed[op.Key] = true
+				failed[op.Key] = failed[op.Key] || phase.gives()
 				missing[op.Key] = missing[op.Key] || phase == addServices
 			}
 		}

@@ -51,6 +51,24 @@ func TestHoldBack(t *testing.T) {
 	}
 }
 
+// TestOnlyCapacityHoldsBack has a service edit fail: the backend that leaves goes all the same.
+func TestOnlyCapacityHoldsBack(t *testing.T) {
+	fake := kernel.NewFake()
+	setUp(t, fake, webTable(realServer("10.1.0.1:80", 100, 0, 0), realServer("10.1.0.2:80", 100, 0, 0)))
+	fake.Fail = func(op kernel.Op) error {
+		if op.Kind == kernel.EditService {
+			return syscall.ENOENT
+		}
+		return nil
+	}
+	desired := webService("10.1.0.1:80")
+	desired.Services[0].Method = "mh"
+	mustPass(t, NewKeeper(fake, NewStore("", Place{}), nil), desired)
+	if d, _ := mustObserve(t, fake)[web].Dest(dest("10.1.0.2:80")); d.Weight != 0 {
+		t.Errorf("the backend that leaves has weight %d", d.Weight)
+	}
+}
+
 // TestDownIsNeverHeldBack takes down a backend in a service where everything else fails.
 func TestDownIsNeverHeldBack(t *testing.T) {
 	fake := kernel.NewFake()

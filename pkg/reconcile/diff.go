@@ -40,8 +40,11 @@ const (
 	deleteServices
 )
 
-// givesUp reports whether the operations of a phase give up capacity by declaration. They wait for the phases before
-// them to succeed in the same service.
+// gives reports whether the operations of a phase give a service capacity.
+func (p phase) gives() bool { return p == addServices || p == addDests || p == raise }
+
+// givesUp reports whether the operations of a phase give up capacity by declaration. They are held back in a service
+// where one that gives capacity failed.
 func (p phase) givesUp() bool { return p >= lower }
 
 // step is an operation and its phase.

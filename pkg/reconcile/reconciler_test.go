@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -160,7 +161,11 @@ func TestLoopBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := startBench(t, nil)
 		var tries []time.Time
+		var mended atomic.Bool
 		b.Fail = func(op kernel.Op) error {
+			if mended.Load() {
+				return nil
+			}
 			if op.Kind == kernel.AddService {
 				tries = append(tries, time.Now())
 			}
@@ -180,7 +185,7 @@ func TestLoopBacksOff(t *testing.T) {
 		if n := strings.Count(b.log.String(), "not done"); n != 1 {
 			t.Errorf("the same failure was said %d times", n)
 		}
-		b.Fail = nil
+		mended.Store(true)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if w := b.weight(t, "10.1.0.1:80"); w != 100 {
