@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,15 +20,28 @@ import (
 // bench is a reconciler that runs over a fake table, in a bubble of synctest.
 type bench struct {
 	*kernel.Fake
-	reads   [][]kernel.ServiceKey
 	desired chan *spec.Desired
 	asked   chan struct{}
-	log     bytes.Buffer
+	log     bytes.Buffer // read while Run waits
+
+	mu    sync.Mutex // guards what follows
+	reads [][]kernel.ServiceKey
+}
+
+// read returns what was read of the table so far, and begins anew.
+func (b *bench) read() [][]kernel.ServiceKey {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	reads := b.reads
+	b.reads = nil
+	return reads
 }
 
 func startBench(t *testing.T, m Memory) *bench {
 	b := &bench{Fake: kernel.NewFake(), desired: make(chan *spec.Desired), asked: make(chan struct{})}
 	b.FailObserve = func(keys []kernel.ServiceKey) error {
+		b.mu.Lock()
+		defer b.mu.Unlock()
 		b.reads = append(b.reads, keys)
 		return nil
 	}
@@ -80,7 +94,7 @@ func TestLoopAnswersWhenAsked(t *testing.T) {
 		b := startBench(t, nil)
 		b.asked <- struct{}{}
 		synctest.Wait()
-		if len(b.reads) > 0 {
+		if len(b.read()) > 0 {
 			t.Error("it read the kernel before there was a configuration")
 		}
 		b.desired <- webService("10.1.0.1:80")
@@ -146,13 +160,13 @@ func TestLoopReadsOnlyWhatChanged(t *testing.T) {
 		d.Services = append(d.Services, other)
 		b.desired <- d
 		synctest.Wait()
-		b.reads = nil
+		b.read()
 		next := webService("10.1.0.1:80", "10.1.0.2:80")
 		next.Services = append(next.Services, other)
 		b.desired <- next
 		synctest.Wait()
-		if len(b.reads) != 1 || len(b.reads[0]) != 1 || b.reads[0][0] != web {
-			t.Errorf("it read %v", b.reads)
+		if reads := b.read(); len(reads) != 1 || len(reads[0]) != 1 || reads[0][0] != web {
+			t.Errorf("it read %v", reads)
 		}
 	})
 }
