@@ -37,7 +37,8 @@ func (f *files) formatOf() (spec.Format, error) {
 	return "", &usageError{err: fmt.Errorf("--format %s: it is toml or json", f.format)}
 }
 
-// read reads every file once. The error is the problems of all of them, unless ctx has ended.
+// read reads every file once. The error is the problems of all of them, and of the whole as far as it can be judged, unless
+// ctx has ended.
 func (p *program) read(ctx context.Context, f *files, names []string) ([]*spec.Document, error) {
 	format, err := f.formatOf()
 	if err != nil {
@@ -52,14 +53,19 @@ func (p *program) read(ctx context.Context, f *files, names []string) ([]*spec.D
 		}
 		if err != nil {
 			all = append(all, asProblems(name, err)...)
-			continue
 		}
-		docs = append(docs, doc)
+		if doc != nil {
+			docs = append(docs, doc)
+		}
 	}
-	if len(all) > 0 {
-		return nil, all
+	if len(all) == 0 {
+		return docs, nil
 	}
-	return docs, nil
+	if len(docs) == len(names) {
+		_, err := spec.Merge(docs...)
+		return nil, err
+	}
+	return nil, all
 }
 
 // asProblems returns the problems that an error about a file is made of; what the operating system said is one.

@@ -203,6 +203,9 @@ func (f *File) take(data []byte, err error) {
 	if err == nil {
 		f.doc, f.err = decode(f.name, f.format, data)
 	}
+	if f.err != nil {
+		f.doc = nil
+	}
 }
 
 // news completes an answer with the last reading, and says whether anybody is to hear of it.

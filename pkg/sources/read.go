@@ -17,7 +17,7 @@ import (
 // directory, a socket or a device is refused without being opened, what is over spec.MaxSize without being read whole,
 // and so is a document that has no key in it.
 //
-// Every error names the file, and is a spec.Problems where the operating system has no part in it. A file that is
+// A document may come beside an error, as from spec.Decode. Every error names the file, and is a spec.Problems where the operating system has no part in it. A file that is
 // missing is an error that is fs.ErrNotExist. When ctx ends while standard input is silent, Read returns but the read
 // beneath cannot be ended; it stays until the process does.
 func Read(ctx context.Context, name string, f spec.Format, stdin io.Reader) (*spec.Document, error) {
@@ -57,13 +57,10 @@ func decode(name string, f spec.Format, data []byte) (*spec.Document, error) {
 		}
 	}
 	doc, err := spec.Decode(name, f, data)
-	if err != nil {
-		return nil, err
-	}
-	if doc.Empty() {
+	if err == nil && doc.Empty() {
 		return nil, refusal(name, "there is no key in it; an empty [services] says that there are none")
 	}
-	return doc, nil
+	return doc, err
 }
 
 // orTOML is f, or what the name's ending says, or TOML: a pipe seldom has a name to go by.

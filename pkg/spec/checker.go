@@ -145,12 +145,12 @@ func (c *checker) notOneOf(s string, known []string) {
 // unknownKey reports the key that the walk is at.
 func (c *checker) unknownKey(key string, known []string) {
 	near, ok := nearest(key, known)
+	message := fmt.Sprintf("there is no such key, did you mean %q?", near)
 	switch {
 	case !ok:
-		c.addf("there is no such key; there are %s", strings.Join(known, ", "))
+		message = "there is no such key; there are " + strings.Join(known, ", ")
 	case strings.EqualFold(key, near):
-		c.addf("there is no such key; it is written %q, case matters", near)
-	default:
-		c.addf("there is no such key, did you mean %q?", near)
+		message = fmt.Sprintf("there is no such key; it is written %q, case matters", near)
 	}
+	c.report.add(pending{path: c.at, unknown: true, message: message})
 }

@@ -11,7 +11,11 @@ type completer struct {
 	defaults *declaredDefaults
 	declared *declaredService
 	name     string
+	faulty   faulty
 }
+
+// sound reports whether the given keys of the service can be judged; "" is any that is missing.
+func (c *completer) sound(keys ...string) bool { return c.faulty.sound(c.name, keys...) }
 
 // addf reports a problem at a key of the service.
 func (c *completer) addf(keys path, format string, args ...any) {
@@ -74,9 +78,9 @@ func (c *completer) addressIdentity(s *Service) {
 			d.family.value)
 	}
 	switch {
-	case !d.port.set:
+	case !d.port.set && c.sound("port", "fwmark", ""):
 		c.addf(path{"port"}, "missing; a service needs a port or a fwmark")
-	case s.Port == 0 && s.Persistent == 0:
+	case d.port.set && s.Port == 0 && s.Persistent == 0 && c.sound("persistent", ""):
 		c.addf(path{"port"}, "0, every port, needs persistent")
 	}
 }
@@ -93,11 +97,14 @@ func (c *completer) flags(s *Service) {
 	declared := c.declared.flags.over(c.defaults.service.flags).or("")
 	flags, misfit := parseFlags(declared, s.Method)
 	s.Flags = flags
+	if !c.sound("method", "") {
+		misfit = nil
+	}
 	for _, name := range misfit {
 		needs, _, _ := strings.Cut(name, "-")
 		c.flagsf("%q needs method %s, and the method is %s", name, needs, s.Method)
 	}
-	if flags&OnePacket != 0 && s.Fwmark == 0 && s.Protocol != UDP {
+	if flags&OnePacket != 0 && s.Fwmark == 0 && s.Protocol != UDP && c.sound("protocol", "fwmark", "") {
 		c.flagsf("%q needs protocol udp or a fwmark, and the protocol is %s", "ops", s.Protocol)
 	}
 }
@@ -121,11 +128,12 @@ func (c *completer) backend(s *Service, name string, d *declaredBackend) Backend
 		Pulse:  d.pulse.complete(),
 	}
 	at := path{"backends", name}
-	if !d.host.set {
+	if !d.host.set && c.faulty.soundBackend(c.name, name, "host", "") {
 		c.addf(append(at, "host"), "missing; a backend needs one")
 	}
 	switch {
 	case b.Port == s.Port:
+	case !c.sound("port", "fwmark", "") || !c.faulty.soundBackend(c.name, name, "port", "method", ""):
 	case b.Method != NAT && s.Fwmark != 0:
 		c.addf(append(at, "port"), "%d: method %s leaves the port as the client asked; leave it out in a fwmark service",
 			b.Port, b.Method)
@@ -143,7 +151,7 @@ func (c *completer) backend(s *Service, name string, d *declaredBackend) Backend
 func (c *completer) distinct(s *Service) {
 	seen := make(map[netip.AddrPort]string, len(s.Backends))
 	for _, b := range s.Backends {
-		if !b.Host.IsValid() {
+		if !b.Host.IsValid() || !c.sound("port") || !c.faulty.soundBackend(c.name, b.Name, "port") {
 			continue
 		}
 		at := netip.AddrPortFrom(b.Host, b.Port)

@@ -16,6 +16,9 @@ type Document struct {
 	text     string // kept to find the line of a field when somebody asks
 	empty    bool
 	declared declared
+
+	faults Problems // what Decode found wrong; such a document cannot be used
+	faulty faulty   // where
 }
 
 // Name returns the document's name as it was given to Decode.
@@ -26,6 +29,9 @@ func (d *Document) Empty() bool { return d.empty }
 
 // Decode reads a document and checks it alone: syntax, keys, types and ranges. The name is what errors call it. The
 // error is Problems, all of them together up to a limit. A UTF-8 byte order mark is skipped.
+//
+// Where the syntax is right and the rest is not, the document may be returned beside the error. It cannot be used, but
+// Merge takes it, to say what else is wrong with the whole.
 func Decode(name string, f Format, data []byte) (*Document, error) {
 	d := &Document{name: name, format: f}
 	if p, bad := unreadable(data); bad {
@@ -53,11 +59,15 @@ func Decode(name string, f Format, data []byte) (*Document, error) {
 
 	c := checker{report: &report, retyped: retype}
 	walkTable(&c, root, documentFields, &d.declared)
-	if !report.empty() {
-		return nil, report.problems([]*Document{d})
-	}
 	d.empty = len(root) == 0
-	return d, nil
+	if report.empty() {
+		return d, nil
+	}
+	d.faults, d.faulty = report.problems([]*Document{d}), report.faulty()
+	if report.more > 0 {
+		return nil, d.faults // where the others are is not known
+	}
+	return d, d.faults
 }
 
 // problems returns the one problem that kept the document from being read.

@@ -45,7 +45,7 @@ func (d *Desired) WithHost(a netip.Addr) (*Desired, error) {
 		s.Host, s.Family = a, familyOf(a)
 	}
 	if faults.empty() {
-		c.checkHosts(&faults)
+		c.checkHosts(&faults, nil)
 	}
 	if !faults.empty() {
 		return nil, faults.problems(d.layers)
@@ -89,14 +89,17 @@ func (id identity) String() string {
 }
 
 // checkHosts reports services that the kernel could not tell apart, and backends of a family that the service cannot
-// reach. Both depend on hosts, which may come late.
-func (d *Desired) checkHosts(r *report) {
+// reach. Both depend on hosts, which may come late. What is faulty has been reported.
+func (d *Desired) checkHosts(r *report, f faulty) {
 	seen := make(map[identity]string, len(d.Services))
 	for i := range d.Services {
 		s := &d.Services[i]
-		s.checkFamilies(r)
+		s.checkFamilies(r, f)
 		if s.Fwmark == 0 && s.Port == 0 && s.Persistent == 0 {
 			continue // without a port, which has been reported
+		}
+		if !f.sound(s.Name, "host", "port", "protocol", "fwmark", "family", "") {
+			continue
 		}
 		id := s.identity()
 		if first, twice := seen[id]; twice {
@@ -108,12 +111,13 @@ func (d *Desired) checkHosts(r *report) {
 }
 
 // checkFamilies reports backends whose family is not the service's and whose method cannot cross over.
-func (s *Service) checkFamilies(r *report) {
-	if s.Family == "" {
+func (s *Service) checkFamilies(r *report, f faulty) {
+	if s.Family == "" || !f.sound(s.Name, "fwmark", "family", "") {
 		return
 	}
 	for _, b := range s.Backends {
-		if !b.Host.IsValid() || b.Method == Tunnel || familyOf(b.Host) == s.Family {
+		if !b.Host.IsValid() || b.Method == Tunnel || familyOf(b.Host) == s.Family ||
+			!f.soundBackend(s.Name, b.Name, "method", "") {
 			continue
 		}
 		r.addf(path{"services", s.Name, "backends", b.Name, "host"},

@@ -1,6 +1,11 @@
 package spec
 
-import "time"
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+)
 
 // The defaults. They are applied once, to the merged whole.
 const (
@@ -22,27 +27,46 @@ const (
 // Merge lays documents over one another, the later ones on top: tables merge, values replace. It applies the
 // defaults and checks the whole. The error is Problems; each is placed in the layer that set the field. Merging no
 // documents gives a Desired without services.
+//
+// Documents that Decode found fault with are never merged; their problems are in the error, beside what is wrong with the
+// whole as far as that can be told.
 func Merge(docs ...*Document) (*Desired, error) {
 	var all declared
+	var known Problems
+	wrong := faulty{}
 	for _, d := range docs {
 		all = d.declared.over(all)
+		known = append(known, d.faults...)
+		maps.Copy(wrong, d.faulty)
 	}
 
 	var faults, doubts report
 	desired := &Desired{Gorb: all.gorb.complete(), layers: docs}
 	for _, name := range sortedKeys(all.services) {
-		c := completer{report: &faults, defaults: &all.defaults, declared: all.services[name], name: name}
+		c := completer{report: &faults, defaults: &all.defaults, declared: all.services[name], name: name, faulty: wrong}
 		desired.Services = append(desired.Services, c.service())
 	}
-	desired.checkHosts(&faults)
-	if !faults.empty() {
-		return nil, faults.problems(docs)
+	desired.checkHosts(&faults, wrong)
+	if !faults.empty() || len(known) > 0 {
+		return nil, inOrder(docs, append(known, faults.problems(docs)...))
 	}
 	for i := range desired.Services {
 		desired.Services[i].doubt(&doubts)
 	}
 	desired.Warnings = doubts.problems(docs)
 	return desired, nil
+}
+
+// inOrder sorts problems by document, line and path.
+func inOrder(docs []*Document, problems Problems) Problems {
+	layer := make(map[string]int, len(docs))
+	for i, d := range docs {
+		layer[d.name] = i
+	}
+	slices.SortStableFunc(problems, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(layer[a.Source], layer[b.Source]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))
+	})
+	return problems
 }
 
 func (g declaredGorb) complete() Gorb {

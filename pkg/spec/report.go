@@ -13,7 +13,8 @@ const maxProblems = 100
 // pending is a problem whose place is not known yet.
 type pending struct {
 	path    path
-	line    int // 0: the line of path, found when it is needed
+	line    int  // 0: the line of path, found when it is needed
+	unknown bool // path ends in a key that does not exist
 	message string
 }
 
@@ -28,16 +29,26 @@ type report struct {
 
 func (r *report) empty() bool { return len(r.found) == 0 }
 
-// addf reports a problem at a path, which the report copies.
+// addf reports a problem at a path.
 func (r *report) addf(p path, format string, args ...any) { r.addLine(p, 0, format, args...) }
 
 // addLine is addf for a problem whose line is known.
 func (r *report) addLine(p path, line int, format string, args ...any) {
+	if len(r.found) < maxProblems {
+		r.add(pending{path: p, line: line, message: fmt.Sprintf(format, args...)})
+		return
+	}
+	r.more++
+}
+
+// add reports a problem, whose path it copies.
+func (r *report) add(p pending) {
 	if len(r.found) == maxProblems {
 		r.more++
 		return
 	}
-	r.found = append(r.found, pending{path: slices.Clone(p), line: line, message: fmt.Sprintf(format, args...)})
+	p.path = slices.Clone(p.path)
+	r.found = append(r.found, p)
 }
 
 // problems finds the place of everything reported, in the last of the layers that has it, and puts the problems in
