@@ -22,7 +22,7 @@ func TestSoakRandomPairs(t *testing.T) {
 	if os.Getenv("GORB_SOAK") == "" {
 		t.Skip("the long form of TestRandomPairs; make soak runs it")
 	}
-	lab.Run(t, func(t *testing.T) { randomPairs(t, 10_000) })
+	lab.Run(t, func(t *testing.T) { randomPairs(t, 2000) })
 }
 
 func randomPairs(t *testing.T, pairs uint64) {

@@ -167,6 +167,30 @@ func TestForgottenOnlyWhenGone(t *testing.T) {
 	}
 }
 
+// FuzzDecodeMemory sees that no file makes gorb crash, and that what is read is written alike.
+func FuzzDecodeMemory(f *testing.F) {
+	good, err := encodeMemory(here, someMemory())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add([]byte(`{"version": 1, "services": [{"address": "10.0.0.1:80", "draining": [{"backend": "[::1]:80"}]}]}`))
+	f.Add([]byte(`{"version": 2}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		place, m, err := decodeMemory(data)
+		if err != nil {
+			return
+		}
+		again, err := encodeMemory(place, m)
+		if err != nil {
+			return // a time that JSON cannot say
+		}
+		if _, same, err := decodeMemory(again); err != nil || len(same) != len(m) {
+			t.Errorf("%s\nis written as\n%s\nand read as %v, %v", data, again, same, err)
+		}
+	})
+}
+
 // torn is a kernel whose whole dumps miss everything.
 type torn struct{ *kernel.Fake }
 
