@@ -1,0 +1,178 @@
+package examples_test
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// tables are the places where the schema has a table, each with how it is declared there; NONE is where a key goes
+// that there is not.
+var tables = map[string]string{
+	"document": `NONE`,
+	"gorb":     `"gorb": {NONE}`,
+	"defaults": `"defaults": {NONE}`,
+	"service":  `"services": {"a": {NONE}}`,
+	"backend":  `"services": {"a": {"backends": {"b": {NONE}}}}`,
+	"pulse":    `"services": {"a": {"pulse": {NONE}}}`,
+	"args":     `"services": {"a": {"pulse": {"args": {NONE}}}}`,
+
+	"service defaults": `"defaults": {"service": {NONE}}`,
+	"backend defaults": `"defaults": {"backend": {NONE}}`,
+}
+
+// known returns the keys that gorb knows in a table, by what it says to one that it does not.
+func known(t *testing.T, table string) []string {
+	t.Helper()
+	text := "{" + strings.Replace(tables[table], "NONE", `"qqqqqqqqqqqq": 1`, 1) + "}"
+	_, err := spec.Decode("none.json", spec.JSON, []byte(text))
+	var problems spec.Problems
+	if !errors.As(err, &problems) || len(problems) != 1 {
+		t.Fatalf("%s: %v", text, err)
+	}
+	_, list, ok := strings.Cut(problems[0].Message, "there are ")
+	if !ok {
+		t.Fatalf("%s: %s", text, problems[0].Message)
+	}
+	return strings.Split(list, ", ")
+}
+
+// reference returns reference.toml as a tree.
+func reference(t *testing.T) map[string]any {
+	t.Helper()
+	var tree map[string]any
+	if _, err := toml.DecodeFile("reference.toml", &tree); err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// under returns what is in a tree at a path; * is every key.
+func under(tree any, path ...string) []map[string]any {
+	table, ok := tree.(map[string]any)
+	switch {
+	case !ok:
+		return nil
+	case len(path) == 0:
+		return []map[string]any{table}
+	case path[0] != "*":
+		return under(table[path[0]], path[1:]...)
+	}
+	var found []map[string]any
+	for _, v := range table {
+		found = append(found, under(v, path[1:]...)...)
+	}
+	return found
+}
+
+// TestReferenceIsWhole fails when the schema has a key that the reference lacks.
+func TestReferenceIsWhole(t *testing.T) {
+	tree := reference(t)
+	pulses := append(under(tree, "services", "*", "pulse"), under(tree, "services", "*", "backends", "*", "pulse")...)
+	shown := map[string][]map[string]any{
+		"document":         under(tree),
+		"gorb":             under(tree, "gorb"),
+		"defaults":         under(tree, "defaults"),
+		"service defaults": under(tree, "defaults", "service"),
+		"backend defaults": under(tree, "defaults", "backend"),
+		"service":          under(tree, "services", "*"),
+		"backend":          under(tree, "services", "*", "backends", "*"),
+		"pulse":            pulses,
+		"args":             under(tree, "services", "*", "pulse", "args"),
+	}
+	for table := range tables {
+		all := map[string]any{}
+		for _, t := range shown[table] {
+			maps.Copy(all, t)
+		}
+		if diff := cmp.Diff(known(t, table), slices.Sorted(maps.Keys(all))); diff != "" {
+			t.Errorf("keys of %s (-known to gorb +in reference.toml):\n%s", table, diff)
+		}
+	}
+}
+
+// TestDocumentIsWhole fails when the schema has a key that docs/configuration.md does not name.
+func TestDocumentIsWhole(t *testing.T) {
+	text, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for table := range tables {
+		for _, key := range known(t, table) {
+			if !strings.Contains(string(text), "`"+key+"`") && !strings.Contains(string(text), "."+key+"]") {
+				t.Errorf("docs/configuration.md does not name %s, a key of %s", key, table)
+			}
+		}
+	}
+}
+
+// without returns what the reference declares when a key is left out of it; "" is none. Where that is a key of a
+// service, the defaults are left out as well, so that it is gorb's own that counts.
+func without(t *testing.T, key string, path ...string) *spec.Desired {
+	t.Helper()
+	tree := reference(t)
+	if path[0] == "services" {
+		delete(tree, "defaults")
+	}
+	for _, table := range under(tree, path...) {
+		if _, ok := table[key]; !ok && key != "" {
+			t.Fatalf("%q has no %s", path, key)
+		}
+		delete(table, key)
+	}
+	text, err := json.Marshal(tree)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := spec.Decode("reference.json", spec.JSON, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	desired, err := spec.Merge(doc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return desired
+}
+
+// TestReferenceShowsDefaults fails when the reference sets something to another value than it has by default.
+func TestReferenceShowsDefaults(t *testing.T) {
+	keys := func(table string, but ...string) []string {
+		return slices.DeleteFunc(known(t, table), func(key string) bool { return slices.Contains(but, key) })
+	}
+	for _, place := range []struct {
+		path []string
+		keys []string // those that have a default
+	}{
+		{[]string{"gorb"}, keys("gorb")},
+		{[]string{"defaults", "service"}, keys("service defaults", "pulse")},
+		{[]string{"defaults", "backend"}, keys("backend defaults")},
+		{[]string{"services", "web"}, keys("service", "host", "port", "backends", "fwmark", "family", "pulse")},
+		{[]string{"services", "web", "pulse"}, keys("pulse", "args")},
+		{[]string{"services", "web", "backends", "a"}, keys("backend", "host", "pulse")},
+		{[]string{"services", "site"}, []string{"family"}},
+	} {
+		all := without(t, "", place.path...)
+		for _, key := range place.keys {
+			less := without(t, key, place.path...)
+			if diff := cmp.Diff(all.Gorb, less.Gorb); diff != "" {
+				t.Errorf("%s without %s (-want +got):\n%s", strings.Join(place.path, "."), key, diff)
+			}
+			for i := range all.Services {
+				if !all.Services[i].Equal(&less.Services[i]) {
+					t.Errorf("%s without %s is another: want %+v, got %+v", strings.Join(place.path, "."), key,
+						all.Services[i], less.Services[i])
+				}
+			}
+		}
+	}
+}
