@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -33,7 +34,7 @@ apply, or the daemon, deletes it. A gorb that runs keeps the table, so apply ref
 			asJSON := fs.Bool("json", false, "print JSON")
 			return func(ctx context.Context, args []string) error {
 				if *wait < 0 {
-					return &usageError{"apply", fmt.Errorf("--wait %s: it cannot be negative", *wait)}
+					return &usageError{err: fmt.Errorf("--wait %s: it cannot be negative", *wait)}
 				}
 				a := &applier{program: p, wait: *wait, options: reconcile.Options{NoDrain: *noDrain}}
 				start := time.Now()
@@ -76,40 +77,53 @@ type applier struct {
 
 // apply makes a pass, and further ones while backends drain and there is time.
 func (a *applier) apply(ctx context.Context, desired *spec.Desired) error {
-	k, note, release, err := keeper(ctx, desired.Gorb.StateDir)
+	table, err := hold(ctx, desired.Gorb.StateDir)
 	if err != nil {
 		return err
 	}
-	defer release()
-	if note != nil {
-		fmt.Fprintf(a.progress, "note: %v\n", note)
+	defer table.release()
+	if table.note != nil {
+		fmt.Fprintf(a.progress, "note: %v\n", table.note)
 	}
 	deadline := time.Now().Add(a.wait)
-	if a.report, err = k.Pass(ctx, desired, a.options); err != nil {
+	if a.report, err = table.Pass(ctx, desired, a.options); err != nil {
 		return err
 	}
-	for said := false; len(a.report.Plan.Draining) > 0 && time.Now().Before(deadline); said = true {
+	for said := false; len(a.draining()) > 0 && time.Now().Before(deadline); said = true {
 		if !said {
-			fmt.Fprintf(a.progress, "waiting up to %s for %s to drain\n", a.wait,
-				plural(len(a.report.Plan.Draining), "backend"))
+			fmt.Fprintf(a.progress, "waiting up to %s for %s to drain\n", duration(a.wait), plural(len(a.draining()), "backend"))
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("interrupted while %s drained", plural(len(a.report.Plan.Draining), "backend"))
+			return fmt.Errorf("interrupted while %s drained", plural(len(a.draining()), "backend"))
 		case <-time.After(min(drainPoll, time.Until(deadline))):
 		}
-		if err := a.again(ctx, k, desired); err != nil {
+		if err := a.again(ctx, table.Keeper, desired); err != nil {
 			return err
 		}
 	}
-	return reconcile.Join(a.report.Errs)
+	errs := a.report.Errs
+	if n := len(a.report.Plan.LeftAlone); n > 0 {
+		errs = append(errs, fmt.Errorf("%s left alone, so the table is not what is declared", plural(n, "service")))
+	}
+	return reconcile.Join(errs)
 }
 
-// again makes a pass over the services that have leaving backends, and adds it to the report.
+// draining returns the backends that drain in services where nothing failed: what was held back is not at 0 yet, and is
+// not waited for.
+func (a *applier) draining() []reconcile.Draining {
+	failed := map[kernel.ServiceKey]bool{}
+	for _, r := range a.report.Failures() {
+		failed[r.Op.Key] = true
+	}
+	return slices.DeleteFunc(slices.Clone(a.report.Plan.Draining), func(d reconcile.Draining) bool { return failed[d.Service] })
+}
+
+// again makes a pass over the services that have draining backends, and adds it to the report.
 func (a *applier) again(ctx context.Context, k *reconcile.Keeper, desired *spec.Desired) error {
 	options := a.options
 	options.Scope = map[kernel.ServiceKey]bool{}
-	for _, d := range a.report.Plan.Draining {
+	for _, d := range a.draining() {
 		options.Scope[d.Service] = true
 	}
 	next, err := k.Pass(ctx, desired, options)
@@ -126,24 +140,31 @@ func (a *applier) again(ctx context.Context, k *reconcile.Keeper, desired *spec.
 
 // print says what was done, and what still drains.
 func (a *applier) print(w io.Writer) {
-	var done []kernel.Op
+	plan := a.report.Plan
+	for _, adopted := range plan.Adopted {
+		fmt.Fprintf(w, "%s was in the table already, and is now gorb's\n", title(plan, adopted.Key))
+	}
+	done := 0
 	for _, r := range a.report.Results {
 		if r.Err == nil {
-			done = append(done, r.Op)
+			done++
 			fmt.Fprintln(w, r.Op)
 		}
 	}
-	for _, l := range a.report.Plan.LeftAlone {
-		fmt.Fprintf(w, "left %s alone: %s\n", title(a.report.Plan, l.Key), l.Reason)
+	for _, l := range plan.LeftAlone {
+		fmt.Fprintf(w, "left %s alone: %s\n", title(plan, l.Key), l.Reason)
 	}
-	if len(done) == 0 {
+	switch failed := len(a.report.Failures()); {
+	case failed > 0:
+		fmt.Fprintf(w, "done: %s; not done: %d\n", plural(done, "operation"), failed)
+	case done > 0:
+		fmt.Fprintf(w, "done: %s\n", plural(done, "operation"))
+	default:
 		fmt.Fprintln(w, "nothing to do")
-	} else {
-		fmt.Fprintf(w, "done: %s\n", plural(len(done), "operation"))
 	}
-	for _, d := range a.report.Plan.Draining {
+	for _, d := range a.draining() {
 		fmt.Fprintf(w, "still draining: %s of %s, %d active and %d inactive connections, until %s\n",
-			d.Dest, title(a.report.Plan, d.Service), d.Conns.Active, d.Conns.Inactive, d.Until.Format(time.TimeOnly))
+			d.Dest, title(plan, d.Service), d.Conns.Active, d.Conns.Inactive, d.Until.Format(time.TimeOnly))
 	}
 }
 

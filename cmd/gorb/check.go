@@ -49,7 +49,7 @@ func count(d *spec.Desired) (services, backends int) {
 	return len(d.Services), backends
 }
 
-// checkJSON prints what check found, and returns the error as it is.
+// checkJSON prints what check found; the error of a bad configuration is then said.
 func (p *program) checkJSON(d *spec.Desired, err error) error {
 	problems, isProblems := problemsOf(err)
 	if err != nil && !isProblems {
@@ -63,7 +63,10 @@ func (p *program) checkJSON(d *spec.Desired, err error) error {
 	if jerr := printJSON(p.stdout, out); jerr != nil {
 		return jerr
 	}
-	return err
+	if err != nil {
+		return errSaid
+	}
+	return nil
 }
 
 // checkResult is the JSON of check.

@@ -22,7 +22,7 @@ $fpath under the name _gorb; for fish, in ~/.config/fish/completions/gorb.fish.`
 					"bash": p.completeBash, "zsh": p.completeZsh, "fish": p.completeFish,
 				}
 				if len(args) != 1 || shells[args[0]] == nil {
-					return &usageError{"completion", fmt.Errorf("completion is for bash, zsh or fish, and got %q",
+					return &usageError{err: fmt.Errorf("completion is for bash, zsh or fish, and got %q",
 						strings.Join(args, " "))}
 				}
 				_, err := fmt.Fprint(p.stdout, shells[args[0]]())

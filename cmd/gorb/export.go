@@ -28,7 +28,7 @@ service has pulse = { type = "none" }, because the kernel knows of no checks.`,
 				}
 				f := spec.Format(strings.ToLower(*format))
 				if f != spec.TOML && f != spec.JSON {
-					return &usageError{"export", fmt.Errorf("--format %s: it is toml or json", *format)}
+					return &usageError{err: fmt.Errorf("--format %s: it is toml or json", *format)}
 				}
 				return p.export(ctx, f, *stateDir)
 			}

@@ -20,11 +20,11 @@ func helpCommand() *command {
 				case len(args) == 0:
 					return p.overview()
 				case len(args) > 1:
-					return &usageError{"", fmt.Errorf("help takes one command, and got %d", len(args))}
+					return &usageError{err: fmt.Errorf("help takes one command, and got %d", len(args))}
 				}
 				c := find(args[0])
 				if c == nil {
-					return &usageError{"", unknown("command", args[0], commandNames())}
+					return &usageError{err: unknown("command", args[0], commandNames())}
 				}
 				return p.helpFor(c)
 			}

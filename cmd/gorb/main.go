@@ -11,6 +11,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"github.com/gorb-io/gorb/pkg/reconcile"
 )
 
 // version is set by the Makefile.
@@ -48,6 +50,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitOK
 	case errors.Is(err, errChanges):
 		return exitChanges
+	case errors.Is(err, errSaid):
+		return exitError
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "gorb: %v\n", err)
 		fmt.Fprintf(stderr, "Try 'gorb help%s'.\n", usage.topic())
@@ -58,14 +62,19 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 }
 
-// prefixed returns the text of an error as it is shown: with the program's name, unless it begins with a file's.
+// prefixed returns the text of an error as it is shown: with the program's name, unless it begins with a file's, or with
+// that of another gorb.
 func prefixed(err error) string {
 	text := err.Error()
-	if _, ok := problemsOf(err); ok {
+	var held *reconcile.HeldError
+	if _, ok := problemsOf(err); ok || errors.As(err, &held) {
 		return text
 	}
 	return "gorb: " + text
 }
+
+// errSaid is an error that the output has said already.
+var errSaid = errors.New("the output says it")
 
 // errChanges is how plan --exit-code says that there is something to do.
 var errChanges = errors.New("there is something to do")
@@ -126,7 +135,12 @@ func (p *program) call(ctx context.Context, c *command, args []string) error {
 	if err != nil {
 		return &usageError{c.name, err}
 	}
-	return do(ctx, fs.Args())
+	err = do(ctx, fs.Args())
+	var usage *usageError
+	if errors.As(err, &usage) {
+		usage.command = c.name
+	}
+	return err
 }
 
 // flagSet returns the flags of a command, and what runs it.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -37,6 +39,9 @@ name are taken for somebody else's, unless -f is given.`,
 				}
 				in.Flush = *flush
 				plan := reconcile.Decide(in)
+				if *against != "" {
+					plan.Adopted = slices.DeleteFunc(plan.Adopted, func(a reconcile.Adopted) bool { return len(a.Removes) == 0 })
+				}
 				if *asJSON {
 					err = printJSON(p.stdout, newPlanJSON(plan))
 				} else {
@@ -72,10 +77,10 @@ func (p *program) planInput(ctx context.Context, f *files, args []string, agains
 	}
 	var note error
 	in.Memory, note = remembered(in.Desired.Gorb.StateDir)
-	if note != nil && !errors.Is(note, reconcile.ErrForgotten) {
-		return in, note
+	if note != nil && (!errors.Is(note, reconcile.ErrForgotten) || errors.Is(note, fs.ErrPermission)) {
+		return in, note // a plan that knows nothing would not be what gorb does
 	}
-	if note != nil && len(in.Observed) > 0 {
+	if note = worthSaying(note, in.Observed); note != nil {
 		fmt.Fprintf(p.stderr, "note: %v\n", note)
 	}
 	return in, nil

@@ -45,14 +45,14 @@ Services that gorb did not make and the configuration does not name are left alo
 			format := fs.String("log-format", "auto", "console, json, or auto: console on a terminal")
 			return func(ctx context.Context, args []string) error {
 				if d.consul != "" {
-					return &usageError{"run", errors.New("-c: Consul is not yet supported")}
+					return &usageError{err: errors.New("-c: Consul is not yet supported")}
 				}
 				if *verbose {
 					*level = "debug"
 				}
 				log, err := newLogger(p.stderr, *level, *format)
 				if err != nil {
-					return &usageError{"run", err}
+					return &usageError{err: err}
 				}
 				d.log = log
 				return d.run(ctx, args)
@@ -83,21 +83,24 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 	if err != nil {
 		return err
 	}
-	keeper, note, release, err := keeper(ctx, first.Gorb.StateDir)
+	table, err := hold(ctx, first.Gorb.StateDir)
 	if err != nil {
 		return err
 	}
 	defer func() {
-		if err := release(); err != nil {
-			d.log.Error().Err(err).Msg("end")
+		if err := table.release(); err != nil {
+			d.log.Error().Err(err).Msg("the table's lock or socket did not close well")
 		}
 	}()
-	d.announce(note)
+	d.announce(table.note)
 
 	layers := sources.NewLayers(d.log, watched, func(n *spec.Desired) (*spec.Desired, error) {
 		return d.finish(first, n)
 	})
-	reconciler := reconcile.New(keeper, d.flush, d.log)
+	if !d.flush {
+		layers.Before = table.Owned()
+	}
+	reconciler := reconcile.New(table.Keeper, d.flush, d.log)
 	desired := make(chan *spec.Desired)
 	asked := make(chan struct{}, 1)
 	g, ctx := errgroup.WithContext(ctx)

@@ -16,7 +16,7 @@ import (
 func printPlan(w io.Writer, plan *reconcile.Plan) error {
 	out := bufio.NewWriter(w)
 	for _, a := range plan.Adopted {
-		fmt.Fprintf(out, "# adopts %s, which somebody else made\n", title(plan, a.Key))
+		fmt.Fprintf(out, "# %s is in the table already, and becomes gorb's\n", title(plan, a.Key))
 		for _, b := range a.Removes {
 			fmt.Fprintf(out, "#   its backend %s is not declared and leaves (weight %d, %d active connections)\n",
 				b.DestKey, b.Weight, b.Conns.Active)
@@ -31,6 +31,10 @@ func printPlan(w io.Writer, plan *reconcile.Plan) error {
 		}
 		leaving[d.Ref] = d
 	}
+	for _, key := range plan.Leaving {
+		fmt.Fprintf(out, "# %s is no longer declared, and goes when its backends have gone:\n# %s\n",
+			title(plan, key), kernel.Op{Kind: kernel.DeleteService, Key: key})
+	}
 	for _, l := range plan.LeftAlone {
 		fmt.Fprintf(out, "# leaves %s alone: %s\n", title(plan, l.Key), l.Reason)
 	}
@@ -41,7 +45,7 @@ func printPlan(w io.Writer, plan *reconcile.Plan) error {
 		fmt.Fprintln(out, op)
 		if d, ok := leaving[reconcile.Ref{Service: op.Key, Dest: op.DestKey}]; ok {
 			fmt.Fprintf(out, "# and once it has no connections, after %s at the latest:\n# %s\n",
-				d.Until.Sub(d.Since), deletion(d.Ref))
+				duration(d.Until.Sub(d.Since)), deletion(d.Ref))
 		}
 	}
 	fmt.Fprintln(out, summary(plan))
@@ -63,27 +67,36 @@ func title(plan *reconcile.Plan, key kernel.ServiceKey) string {
 
 // summary returns a plan in one line.
 func summary(plan *reconcile.Plan) string {
-	var text string
-	if len(plan.Ops) == 0 {
-		text = "nothing to do"
-	} else {
-		text = tally(plan.Ops)
+	parts := []string{"nothing to do"}
+	if len(plan.Ops) > 0 {
+		parts[0] = tally(plan.Ops)
+	}
+	if len(plan.Draining) > 0 {
+		leaving := plural(len(plan.Draining), "backend")
+		if n := len(plan.Leaving); n > 0 {
+			leaving = plural(n, "service") + " and " + leaving
+		}
+		parts = append(parts, leaving+" leaving")
+	}
+	if n := len(plan.LeftAlone); n > 0 {
+		parts = append(parts, plural(n, "service")+" left alone")
 	}
 	if n := len(plan.Foreign); n > 0 {
-		verb := "are"
-		if n == 1 {
-			verb = "is"
-		}
-		text += fmt.Sprintf("; %s %s not gorb's and left as %s", plural(n, "other service"), verb, pronoun(n))
+		parts = append(parts, plural(n, "other service")+" not gorb's and left alone")
 	}
-	return text
+	return strings.Join(parts, "; ")
 }
 
-func pronoun(n int) string {
-	if n == 1 {
-		return "it is"
+// duration writes a duration without the zeros that Go adds: "5m", not "5m0s".
+func duration(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
 	}
-	return "they are"
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // tally counts operations in words: "2 services and 5 backends to add, 1 backend to change".
@@ -119,6 +132,7 @@ func tally(ops []kernel.Op) string {
 type planJSON struct {
 	Operations []opJSON        `json:"operations"`
 	Draining   []drainingJSON  `json:"draining"`
+	Leaving    []string        `json:"leaving"` // services that go when their backends have gone
 	Adopted    []adoptedJSON   `json:"adopted"`
 	LeftAlone  []leftAloneJSON `json:"left_alone"`
 	Foreign    []string        `json:"foreign"`
@@ -159,8 +173,8 @@ type leftAloneJSON struct {
 
 func newPlanJSON(plan *reconcile.Plan) planJSON {
 	out := planJSON{
-		Operations: []opJSON{}, Draining: drainingList(plan), Adopted: []adoptedJSON{}, LeftAlone: []leftAloneJSON{},
-		Foreign: []string{}, Summary: summary(plan),
+		Operations: []opJSON{}, Draining: drainingList(plan), Leaving: keyList(plan.Leaving), Adopted: []adoptedJSON{},
+		LeftAlone: []leftAloneJSON{}, Foreign: keyList(plan.Foreign), Summary: summary(plan),
 	}
 	for _, op := range plan.Ops {
 		out.Operations = append(out.Operations, newOpJSON(plan, op))
@@ -175,10 +189,15 @@ func newPlanJSON(plan *reconcile.Plan) planJSON {
 	for _, l := range plan.LeftAlone {
 		out.LeftAlone = append(out.LeftAlone, leftAloneJSON{l.Key.String(), plan.Names[l.Key], l.Reason})
 	}
-	for _, key := range plan.Foreign {
-		out.Foreign = append(out.Foreign, key.String())
-	}
 	return out
+}
+
+func keyList(keys []kernel.ServiceKey) []string {
+	list := []string{}
+	for _, key := range keys {
+		list = append(list, key.String())
+	}
+	return list
 }
 
 func newOpJSON(plan *reconcile.Plan, op kernel.Op) opJSON {

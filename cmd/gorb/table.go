@@ -69,26 +69,49 @@ func (p *program) tableFrom(name string) (kernel.Table, error) {
 	return reconcile.WantedTable(desired), nil
 }
 
-// keeper opens everything that writing a table needs: the lock, the memory and the kernel. note says why nothing is
-// remembered, where that is so; close gives all of it back.
-func keeper(ctx context.Context, stateDir string) (k *reconcile.Keeper, note error, release func() error, err error) {
+// holding is everything that writing a table needs, held until release.
+type holding struct {
+	*reconcile.Keeper
+	note    error // why nothing is remembered, where that matters; nil
+	release func() error
+}
+
+// hold opens the kernel, takes the table's lock and loads its memory.
+func hold(ctx context.Context, stateDir string) (*holding, error) {
+	client, err := kernel.Open(ctx, kernel.Options{LoadModule: true})
+	if err != nil {
+		return nil, err
+	}
 	where, err := place()
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, errors.Join(err, client.Close())
 	}
 	store := reconcile.NewStore(stateDir, where)
 	if err := store.Prepare(); err != nil {
-		return nil, nil, nil, err
+		return nil, errors.Join(err, client.Close())
 	}
 	lock, err := reconcile.Acquire(where, stateDir)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, errors.Join(err, client.Close())
 	}
+	release := func() error { return errors.Join(client.Close(), lock.Release()) }
 	memory, note := store.Load()
-	client, err := kernel.Open(ctx, kernel.Options{LoadModule: true})
+	table, err := client.Observe(ctx)
 	if err != nil {
-		return nil, nil, nil, errors.Join(err, lock.Release())
+		return nil, errors.Join(err, release())
 	}
-	release = func() error { return errors.Join(client.Close(), lock.Release()) }
-	return reconcile.NewKeeper(client, store, memory), note, release, nil
+	return &holding{
+		Keeper:  reconcile.NewKeeper(client, store, memory),
+		note:    worthSaying(note, table),
+		release: release,
+	}, nil
+}
+
+// worthSaying drops the note that nothing is remembered where that is no surprise: the first time, and after a reboot,
+// when the kernel holds nothing that could have been gorb's.
+func worthSaying(note error, table kernel.Table) error {
+	if len(table) == 0 && !errors.Is(note, reconcile.ErrUnreadable) {
+		return nil
+	}
+	return note
 }

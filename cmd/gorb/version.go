@@ -28,7 +28,7 @@ func versionCommand() *command {
 // noArgs refuses arguments.
 func noArgs(name string, args []string) error {
 	if len(args) > 0 {
-		return &usageError{name, fmt.Errorf("%s takes no arguments, and got %q", name, args[0])}
+		return &usageError{err: fmt.Errorf("%s takes no arguments, and got %q", name, args[0])}
 	}
 	return nil
 }

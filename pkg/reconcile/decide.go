@@ -36,6 +36,7 @@ type Plan struct {
 	Ops       []kernel.Op                  // in order
 	Notes     map[kernel.Op]string         // what an operator should know of an operation
 	Draining  []Draining                   // backends that leave and still have time
+	Leaving   []kernel.ServiceKey          // gorb's services that are no longer declared and have backends that drain, in order
 	Adopted   []Adopted                    // services that somebody else made and the configuration names
 	LeftAlone []LeftAlone                  // services that the configuration or the memory names and gorb does not write
 	Foreign   []kernel.ServiceKey          // services that are neither declared nor gorb's, in order
@@ -93,6 +94,7 @@ func Decide(in Input) *Plan {
 	}
 	slices.SortFunc(p.Draining, func(a, b Draining) int { return compareRefs(a.Ref, b.Ref) })
 	sortKeys(p.Foreign)
+	sortKeys(p.Leaving)
 	slices.SortFunc(p.LeftAlone, func(a, b LeftAlone) int { return a.Key.Compare(b.Key) })
 	slices.SortFunc(p.Adopted, func(a, b Adopted) int { return a.Key.Compare(b.Key) })
 	return p
@@ -159,6 +161,7 @@ func (d *decider) wantUndeclared() {
 			d.drain(key, b, owned.Drain, owned, &want, &next)
 		}
 		if len(want.Dests) > 0 {
+			d.plan.Leaving = append(d.plan.Leaving, key)
 			d.want(key, want, owned, mine, next)
 		}
 	}

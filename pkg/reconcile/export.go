@@ -34,21 +34,20 @@ func Export(t kernel.Table, m Memory) ([]spec.Service, []LeftAlone) {
 	return services, left
 }
 
-// nameOf returns a name for a service that has none.
-func nameOf(key kernel.ServiceKey) string {
-	if key.Mark != 0 {
-		return fmt.Sprintf("fwmark-%d-%s", key.Mark, key.Family)
+// Owned returns the services that are gorb's, as far as their names and identities are remembered.
+func (k *Keeper) Owned() *spec.Desired {
+	d := &spec.Desired{Services: make([]spec.Service, 0, len(k.memory))}
+	for key, o := range k.memory {
+		s := spec.Service{Name: o.Name}
+		identify(&s, key)
+		d.Services = append(d.Services, s)
 	}
-	return fmt.Sprintf("%s-%s-%d", key.Protocol, key.Addr.Addr(), key.Addr.Port())
+	return d
 }
 
-// exportService fills in a service as it would be declared; the error says what cannot be declared.
-func exportService(s *spec.Service, key kernel.ServiceKey, v kernel.VirtualService, o Owned) error {
+// identify fills in what the kernel knows a service by.
+func identify(s *spec.Service, key kernel.ServiceKey) {
 	s.Host, s.Port, s.Fwmark = key.Addr.Addr(), key.Addr.Port(), key.Mark
-	s.Method = v.Scheduler
-	s.Persistent = time.Duration(v.Timeout) * time.Second
-	s.Drain = spec.DefaultDrain
-	s.Pulse = &spec.Pulse{Type: "none", Interval: spec.DefaultInterval}
 	for p, k := range protocols {
 		if k == key.Protocol {
 			s.Protocol = p
@@ -59,6 +58,23 @@ func exportService(s *spec.Service, key kernel.ServiceKey, v kernel.VirtualServi
 			s.Family = f
 		}
 	}
+}
+
+// nameOf returns a name for a service that has none.
+func nameOf(key kernel.ServiceKey) string {
+	if key.Mark != 0 {
+		return fmt.Sprintf("fwmark-%d-%s", key.Mark, key.Family)
+	}
+	return fmt.Sprintf("%s-%s-%d", key.Protocol, key.Addr.Addr(), key.Addr.Port())
+}
+
+// exportService fills in a service as it would be declared; the error says what cannot be declared.
+func exportService(s *spec.Service, key kernel.ServiceKey, v kernel.VirtualService, o Owned) error {
+	identify(s, key)
+	s.Method = v.Scheduler
+	s.Persistent = time.Duration(v.Timeout) * time.Second
+	s.Drain = spec.DefaultDrain
+	s.Pulse = &spec.Pulse{Type: "none", Interval: spec.DefaultInterval}
 	rest := v.Flags &^ kernel.Persistent
 	for _, f := range flags {
 		if v.Flags&f.kernel != 0 {

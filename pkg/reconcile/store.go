@@ -28,6 +28,9 @@ type Place struct {
 // ErrForgotten says that a memory was there and could not be used: gorb owns nothing.
 var ErrForgotten = errors.New("nothing in the kernel is taken for gorb's")
 
+// ErrUnreadable says that a memory is there and cannot be read, because it is damaged or not for this user.
+var ErrUnreadable = errors.New("it cannot be read")
+
 // Store keeps a Memory in a file of the state directory.
 type Store struct {
 	path    string // "" keeps nothing
@@ -66,8 +69,8 @@ func (s *Store) Prepare() error {
 	return nil
 }
 
-// Load returns what the store remembers. The error wraps ErrForgotten where the memory is missing, damaged or of another
-// place: then nothing is remembered, and the store can be used all the same.
+// Load returns what the store remembers. The error wraps ErrForgotten where the memory is missing, of another place or,
+// wrapping ErrUnreadable too, cannot be read: then nothing is remembered, and the store can be used all the same.
 func (s *Store) Load() (Memory, error) {
 	if s.path == "" {
 		return Memory{}, nil
@@ -77,13 +80,13 @@ func (s *Store) Load() (Memory, error) {
 		return Memory{}, fmt.Errorf("there is no %s yet: %w", s.path, ErrForgotten)
 	}
 	if err != nil {
-		return Memory{}, fmt.Errorf("%w: %w", err, ErrForgotten)
+		return Memory{}, fmt.Errorf("%w: %w: %w", err, ErrUnreadable, ErrForgotten)
 	}
 	was, memory, err := decodeMemory(data)
 	switch {
 	case err != nil:
 		s.damaged = true
-		return Memory{}, fmt.Errorf("%s is damaged (%w): %w", s.path, err, ErrForgotten)
+		return Memory{}, fmt.Errorf("%s is damaged: %w (%w): %w", s.path, ErrUnreadable, err, ErrForgotten)
 	case was.BootID != s.place.BootID:
 		return Memory{}, fmt.Errorf("%s is of another boot: %w", s.path, ErrForgotten)
 	case was.Namespace != s.place.Namespace:
@@ -109,7 +112,7 @@ func (s *Store) Save(m Memory) error {
 		}
 		s.damaged = false
 	}
-	if err := maybe.WriteFile(s.path, data, 0o600); err != nil {
+	if err := maybe.WriteFile(s.path, data, 0o644); err != nil {
 		return err
 	}
 	if err := syncDir(filepath.Dir(s.path)); err != nil {

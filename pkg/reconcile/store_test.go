@@ -43,7 +43,7 @@ func TestStoreRemembers(t *testing.T) {
 		t.Errorf("error %v, memory (-want +got):\n%s", err, d)
 	}
 	info, err := os.Stat(filepath.Join(dir, "ownership.json"))
-	if err != nil || info.Mode().Perm() != 0o600 {
+	if err != nil || info.Mode().Perm() != 0o644 {
 		t.Errorf("mode %v, error %v", info.Mode(), err)
 	}
 	if err := os.Remove(filepath.Join(dir, "ownership.json")); err != nil {

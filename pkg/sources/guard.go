@@ -76,6 +76,9 @@ func (s *stack) doubts(d *spec.Desired, r Reading) bool {
 		from = s.accepted
 	}
 	if from == nil {
+		from = s.before
+	}
+	if from == nil {
 		return false
 	}
 	gone := leaving(from, d)

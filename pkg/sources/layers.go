@@ -20,6 +20,10 @@ type Layers struct {
 	// moved to another address, does not count.
 	Wait time.Duration
 
+	// Before is what an earlier run left in force, as far as services and their identities go, for the guard to compare the
+	// first configuration with. Nil is nothing.
+	Before *spec.Desired
+
 	log    zerolog.Logger
 	files  []*File
 	finish func(*spec.Desired) (*spec.Desired, error)

@@ -23,6 +23,7 @@ type stack struct {
 	wait   time.Duration // how long the guard waits
 	layers []layer
 
+	before   *spec.Desired // what an earlier run left; nil: nothing is known of one
 	handed   *spec.Desired // what was taken last; nil: nothing yet
 	next     *spec.Desired // what is to be taken; nil: nothing new
 	accepted *spec.Desired // the newest that counts: next, or else handed
@@ -42,7 +43,7 @@ type layer struct {
 }
 
 func newStack(l *Layers) *stack {
-	s := &stack{log: l.log, finish: l.finish, wait: l.Wait, layers: make([]layer, len(l.files))}
+	s := &stack{log: l.log, finish: l.finish, wait: l.Wait, before: l.Before, layers: make([]layer, len(l.files))}
 	for i, f := range l.files {
 		s.layers[i] = layer{name: f.name, newest: f.first}
 	}
@@ -51,7 +52,7 @@ func newStack(l *Layers) *stack {
 
 // start judges what the program began with.
 func (s *stack) start() {
-	if d := s.merge(false); d != nil {
+	if d := s.merge(false); d != nil && !s.doubts(d, Reading{}) {
 		s.accept(d)
 	}
 }

@@ -89,6 +89,10 @@ func TestFull(t *testing.T) {
 		return &Pulse{Type: "http", Interval: interval, Args: all}
 	}
 	want := &Desired{
+		Warnings: Problems{{
+			Source: "full.toml", Line: 41, Path: `services.web.backends."b.example:80".host`,
+			Message: "gorb cannot yet make a backend of another family than its service's",
+		}},
 		Gorb: Gorb{Listen: "127.0.0.1:4672", Interface: "bond0", Resync: time.Minute},
 		Services: []Service{
 			{

@@ -12,6 +12,12 @@ func (s *Service) doubt(r *report) {
 		r.addf(path{"services", s.Name}, "all backends have weight 0, so the service refuses new connections")
 	}
 	s.doubtHash(r)
+	for _, b := range s.Backends {
+		if s.Family != "" && familyOf(b.Host) != s.Family {
+			r.addf(path{"services", s.Name, "backends", b.Name, "host"},
+				"gorb cannot yet make a backend of another family than its service's")
+		}
+	}
 }
 
 // drained reports whether every backend is declared with weight 0.
