@@ -95,6 +95,9 @@ func hold(ctx context.Context, stateDir string) (*holding, error) {
 		return nil, errors.Join(err, client.Close())
 	}
 	release := func() error { return errors.Join(client.Close(), lock.Release()) }
+	if err := store.Sweep(); err != nil {
+		return nil, errors.Join(err, release())
+	}
 	memory, note := store.Load()
 	table, err := client.Observe(ctx)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/renameio/v2/maybe"
@@ -63,10 +64,36 @@ func (s *Store) Prepare() error {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	_, err = probe.WriteString("gorb\n")
-	if err = errors.Join(err, probe.Close(), os.Remove(probe.Name())); err != nil {
+	err = errors.Join(err, probe.Close())
+	if gone := os.Remove(probe.Name()); !errors.Is(gone, fs.ErrNotExist) { // another gorb's Sweep may be quicker
+		err = errors.Join(err, gone)
+	}
+	if err != nil {
 		return fmt.Errorf("state directory: %w", err)
 	}
 	return nil
+}
+
+// Sweep removes what a gorb that was killed left half written. It is for who has the lock of the directory.
+func (s *Store) Sweep() error {
+	if s.path == "" {
+		return nil
+	}
+	dir, name := filepath.Split(s.path)
+	var errs []error
+	for _, pattern := range []string{"." + name + "*", ".writable-*"} {
+		left, err := filepath.Glob(filepath.Join(globEscape(dir), pattern))
+		errs = append(errs, err)
+		for _, file := range left {
+			errs = append(errs, os.Remove(file))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// globEscape makes a pattern of a path that matches that path alone.
+func globEscape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
 }
 
 // Load returns what the store remembers. The error wraps ErrForgotten where the memory is missing, of another place or,

@@ -100,6 +100,36 @@ func TestStoreForgets(t *testing.T) {
 	}
 }
 
+func TestSweep(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a[b]")
+	s := NewStore(dir, here)
+	if err := s.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Save(someMemory()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".ownership.json123", ".writable-7", "ownership.json.damaged", "other"} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Sweep(); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	if d := cmp.Diff([]string{"other", "ownership.json", "ownership.json.damaged"}, names); d != "" {
+		t.Errorf("what is left (-want +got):\n%s", d)
+	}
+}
+
 // TestUnwritableMemory sees that nothing is made that could not be remembered, while what is gorb's already goes on.
 func TestUnwritableMemory(t *testing.T) {
 	dir := t.TempDir()
