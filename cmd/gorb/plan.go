@@ -58,7 +58,7 @@ name are taken for somebody else's, unless -f is given.`,
 
 // planInput gathers what a plan rests on.
 func (p *program) planInput(ctx context.Context, f *files, args []string, against string) (reconcile.Input, error) {
-	in := reconcile.Input{Now: time.Now()}
+	in := reconcile.Input{Now: time.Now(), KeepDraining: true}
 	desired, err := p.load(ctx, f, args)
 	if err != nil {
 		return in, err

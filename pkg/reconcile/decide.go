@@ -25,6 +25,9 @@ type Input struct {
 	// TunnelsKnown says that every tunnel backend in Observed is IP in IP, whoever made it: a table from a file says so.
 	TunnelsKnown bool
 	Now          time.Time
+	// KeepDraining leaves it to whoever began a drain to end it: a backend that is remembered as draining stays, even when
+	// it is empty or its time is over. It is for plans beside a daemon, which ends drains every second.
+	KeepDraining bool
 	// NoDrain deletes leaving backends at once, whatever their service says.
 	NoDrain bool
 	// Flush removes every service that is not declared, at once, whoever made it.
@@ -228,7 +231,7 @@ func (d *decider) drain(key kernel.ServiceKey, b kernel.RealServer, limit time.D
 		t.Since = d.Now
 	}
 	t.Until = t.Since.Add(limit)
-	if b.Weight == 0 && t.over(key.Protocol, b.Conns, d.Now) {
+	if b.Weight == 0 && t.over(key.Protocol, b.Conns, d.Now) && !(begun && d.KeepDraining) {
 		return
 	}
 	d.plan.Draining = append(d.plan.Draining, Draining{

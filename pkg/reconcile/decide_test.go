@@ -94,6 +94,10 @@ func TestDrain(t *testing.T) {
 			change: func(in *Input) { in.Desired.Services[0].Drain = 5 * time.Second },
 		},
 		{
+			name: "its end is another's", leaving: realServer("10.1.0.2:80", 0, 0, 0), draining: began(time.Hour), since: time.Hour,
+			change: func(in *Input) { in.KeepDraining = true },
+		},
+		{
 			name: "no drain declared", leaving: realServer("10.1.0.2:80", 5, 9, 9), ops: deletion, since: -1,
 			change: func(in *Input) { in.Desired.Services[0].Drain = 0 },
 		},
