@@ -18,23 +18,6 @@ type Lock struct {
 	file   *os.File // nil without a state directory
 }
 
-// HeldError says that another process holds what Acquire wanted.
-type HeldError struct {
-	PID int    // 0 where it cannot be told
-	Dir string // the state directory, where that is what is held; "" is the table itself
-}
-
-func (e *HeldError) Error() string {
-	who := "another gorb"
-	if e.PID > 0 {
-		who = fmt.Sprintf("gorb (pid %d)", e.PID)
-	}
-	if e.Dir != "" {
-		return fmt.Sprintf("%s, in another network namespace, uses %s: give each its own [gorb] state_dir", who, e.Dir)
-	}
-	return who + " keeps this table"
-}
-
 // Acquire takes the lock of the table of the process's network namespace, and of a state directory ("" for none). It
 // does not wait: the error is a *HeldError where somebody has it. The locks end with the process, however it ends.
 //
