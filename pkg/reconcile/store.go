@@ -14,7 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/renameio/v2/maybe"
+	"github.com/google/renameio/v2"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
 )
@@ -139,7 +139,7 @@ func (s *Store) Save(m Memory) error {
 		}
 		s.damaged = false
 	}
-	if err := maybe.WriteFile(s.path, data, 0o644); err != nil {
+	if err := renameio.WriteFile(s.path, data, 0o644, renameio.WithTempDir(filepath.Dir(s.path))); err != nil {
 		return err
 	}
 	if err := syncDir(filepath.Dir(s.path)); err != nil {
