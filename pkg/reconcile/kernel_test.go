@@ -15,7 +15,7 @@ import (
 )
 
 // TestRandomPairs does what TestRandomPairsOnFake does to a real kernel and to Fake alike, and compares them.
-func TestRandomPairs(t *testing.T) { lab.Run(t, func(t *testing.T) { randomPairs(t, 250) }) }
+func TestRandomPairs(t *testing.T) { lab.Run(t, func(t *testing.T) { randomPairs(t, 500) }) }
 
 // TestSoakRandomPairs is its long form.
 func TestSoakRandomPairs(t *testing.T) {
