@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
 )
@@ -13,6 +14,7 @@ import (
 var cmpOptions = cmp.Options{
 	cmp.Comparer(func(a, b kernel.ServiceKey) bool { return a == b }),
 	cmp.Comparer(func(a, b kernel.DestKey) bool { return a == b }),
+	cmpopts.EquateEmpty(),
 }
 
 func TestDiffProperties(t *testing.T) {
