@@ -49,8 +49,8 @@ apply, or the daemon, deletes it. A gorb that runs keeps the table, so apply ref
 				p.warn(desired)
 				a.progress = p.stderr
 				err = a.apply(ctx, desired)
-				if a.report == nil {
-					return err
+				if a.report == nil || a.report.Plan == nil {
+					return err // nothing was read
 				}
 				if *asJSON {
 					if jerr := printJSON(p.stdout, a.json()); jerr != nil {
@@ -127,15 +127,14 @@ func (a *applier) again(ctx context.Context, k *reconcile.Keeper, desired *spec.
 		options.Scope[d.Service] = true
 	}
 	next, err := k.Pass(ctx, desired, options)
-	if err != nil {
-		return err
+	if next.Plan != nil {
+		a.report.Plan.Draining = next.Plan.Draining
 	}
-	a.report.Plan.Draining = next.Plan.Draining
 	a.report.Results = append(a.report.Results, next.Results...)
 	a.report.Errs = append(a.report.Errs, next.Errs...)
 	a.report.Read += next.Read
 	a.report.Write += next.Write
-	return nil
+	return err
 }
 
 // print says what was done, and what still drains.

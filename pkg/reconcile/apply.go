@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,10 +28,12 @@ type Result struct {
 var ErrHeld = errors.New("held back, because another operation of this service failed")
 
 // apply does the steps, phase by phase. Where a service could not be given capacity, it holds back what gives up
-// capacity there by declaration, and what cannot succeed any more; the other services go on.
-func apply(ctx context.Context, k Kernel, steps []step) []Result {
+// capacity there by declaration, and what cannot succeed any more; the other services go on. A service that is moved to
+// another address is one service: names says what the old and the new identity are both called, and may be nil.
+func apply(ctx context.Context, k Kernel, steps []step, names map[kernel.ServiceKey]string) []Result {
+	called := func(key kernel.ServiceKey) string { return cmp.Or(names[key], key.String()) }
 	results := make([]Result, 0, len(steps))
-	failed := map[kernel.ServiceKey]bool{}  // services that could not be given capacity
+	failed := map[string]bool{}             // services that could not be given capacity
 	missing := map[kernel.ServiceKey]bool{} // services that could not be added: nothing can be done in them
 	for len(steps) > 0 {
 		n := 1
@@ -39,7 +42,7 @@ func apply(ctx context.Context, k Kernel, steps []step) []Result {
 		}
 		var batch []kernel.Op
 		for _, s := range steps[:n] {
-			if missing[s.op.Key] || failed[s.op.Key] && s.phase.givesUp() {
+			if missing[s.op.Key] || failed[called(s.op.Key)] && s.phase.givesUp() {
 				results = append(results, Result{s.op, ErrHeld})
 				continue
 			}
@@ -57,7 +60,7 @@ func apply(ctx context.Context, k Kernel, steps []step) []Result {
 			}
 			results = append(results, Result{op, err})
 			if err != nil {
-				failed[op.Key] = failed[op.Key] || phase.gives()
+				failed[called(op.Key)] = failed[called(op.Key)] || phase.gives()
 				missing[op.Key] = missing[op.Key] || phase == addServices
 			}
 		}

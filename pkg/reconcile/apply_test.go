@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/spec"
 )
 
 // TestHoldBack has one backend replaced by another: while the new one cannot be added, the old one stays as it is.
@@ -69,6 +70,27 @@ func TestOnlyCapacityHoldsBack(t *testing.T) {
 	}
 }
 
+// TestMovedServiceIsHeldBack has a service move to an address that cannot be made: it stays where it is.
+func TestMovedServiceIsHeldBack(t *testing.T) {
+	fake := kernel.NewFake()
+	setUp(t, fake, webTable(realServer("10.1.0.1:80", 100, 0, 0)))
+	fake.Fail = func(op kernel.Op) error {
+		if op.Kind == kernel.AddService {
+			return syscall.ENOENT
+		}
+		return nil
+	}
+	desired := webService("10.1.0.1:80")
+	desired.Services[0].Host = key("10.0.0.2:80").Addr.Addr()
+	keeper := NewKeeper(fake, NewStore("", Place{}), Memory{web: {Name: "web"}})
+	for range 3 {
+		mustPass(t, keeper, desired)
+	}
+	if d, _ := mustObserve(t, fake)[web].Dest(dest("10.1.0.1:80")); d.Weight != 100 {
+		t.Errorf("the service that could not be moved has weight %d", d.Weight)
+	}
+}
+
 // TestDownIsNeverHeldBack takes down a backend in a service where everything else fails.
 func TestDownIsNeverHeldBack(t *testing.T) {
 	fake := kernel.NewFake()
@@ -84,7 +106,7 @@ func TestDownIsNeverHeldBack(t *testing.T) {
 		Table: webTable(realServer("10.1.0.1:80", 0, 0, 0), realServer("10.1.0.2:80", 100, 0, 0)),
 		Down:  map[Ref]bool{{web, dest("10.1.0.1:80")}: true},
 	}
-	apply(t.Context(), fake, diff(wanted, observed))
+	apply(t.Context(), fake, diff(wanted, observed), nil)
 	if d, _ := mustObserve(t, fake)[web].Dest(dest("10.1.0.1:80")); d.Weight != 0 {
 		t.Errorf("the backend that is down has weight %d", d.Weight)
 	}
@@ -144,6 +166,32 @@ func TestStaleReading(t *testing.T) {
 				t.Errorf("the backend is %v, %v", d.Dest, ok)
 			}
 		})
+	}
+}
+
+// TestStaleTunnelIsNotGorbs has somebody make a tunnel between the reading and the writing: gorb does not write to it.
+func TestStaleTunnelIsNotGorbs(t *testing.T) {
+	fake := kernel.NewFake()
+	tunnel := realServer("10.1.0.1:80", 7, 0, 0)
+	tunnel.Forward = kernel.Tunnel
+	watch := &watched{Kernel: fake, model: kernel.Table{}}
+	first := true
+	watch.fail = func(kernel.Op) bool {
+		if first {
+			first = false
+			setUp(t, fake, webTable(tunnel))
+		}
+		return false
+	}
+	desired := webService("10.1.0.1:80")
+	desired.Services[0].Backends[0].Method = spec.Tunnel
+	keeper := NewKeeper(watch, NewStore("", Place{}), nil)
+	mustPass(t, keeper, desired)
+	if d, _ := mustObserve(t, fake)[web].Dest(dest("10.1.0.1:80")); d.Weight != 7 {
+		t.Errorf("somebody else's tunnel has weight %d", d.Weight)
+	}
+	if _, mine := keeper.memory[web]; mine {
+		t.Error("the service is taken for gorb's")
 	}
 }
 

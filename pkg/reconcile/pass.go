@@ -101,7 +101,7 @@ func (k *Keeper) observe(ctx context.Context, r *Report, scope map[kernel.Servic
 // act remembers and applies a plan. It returns the services that turned out to be other than they were read, unless this
 // is the last round, when they count as failed.
 func (k *Keeper) act(ctx context.Context, r *Report, plan *Plan, last bool) map[kernel.ServiceKey]bool {
-	steps := plan.steps
+	steps, before := plan.steps, k.memory
 	if err := k.remember(plan); err != nil {
 		// What is not remembered must not be made. The services that gorb already knows for its own go on.
 		r.Errs = append(r.Errs, err)
@@ -111,7 +111,7 @@ func (k *Keeper) act(ctx context.Context, r *Report, plan *Plan, last bool) map[
 		})
 	}
 	start := time.Now()
-	results := apply(ctx, k.kernel, steps)
+	results := apply(ctx, k.kernel, steps, plan.Names)
 	r.Write += time.Since(start)
 
 	again := map[kernel.ServiceKey]bool{}
@@ -121,6 +121,9 @@ func (k *Keeper) act(ctx context.Context, r *Report, plan *Plan, last bool) map[
 				again[res.Op.Key] = true
 			}
 		}
+	}
+	if err := k.restore(before, again); err != nil {
+		r.Errs = append(r.Errs, err)
 	}
 	for _, res := range results {
 		if res.Err != nil && again[res.Op.Key] {
@@ -151,6 +154,19 @@ func (k *Keeper) remember(plan *Plan) error {
 	}
 	k.memory = next
 	return err
+}
+
+// restore takes the memory of services back to what it was: where the reading was stale, gorb did not make what it was
+// about to, such as a tunnel that somebody else has made meanwhile.
+func (k *Keeper) restore(before Memory, services map[kernel.ServiceKey]bool) error {
+	changes := map[kernel.ServiceKey]*Owned{}
+	for key := range services {
+		changes[key] = nil
+		if o, mine := before[key]; mine {
+			changes[key] = &o
+		}
+	}
+	return k.remember(&Plan{memory: changes})
 }
 
 // forget drops the services from memory that are neither declared nor there any more. A dump may have missed them, so

@@ -125,32 +125,35 @@ func (r *Reconciler) pass(ctx context.Context, why cause) {
 	if scope == nil {
 		r.resyncAt = now.Add(jitter(r.desired.Gorb.Resync))
 	}
-	r.drainAt, r.retryAt = time.Time{}, time.Time{}
+	r.drainAt = time.Time{}
 	if len(r.keeper.memory.draining()) > 0 {
 		r.drainAt = now.Add(drainInterval)
 	}
-	if len(report.Errs) > 0 {
-		r.clean = nil
-		r.retryAt = now.Add(jitter(min(firstRetry<<min(r.retries, 10), maxRetry)))
-		r.retries++
-		return
+	if err == nil {
+		r.flush = false // it is for the first pass; what that could not delete stays
 	}
-	r.clean, r.retries, r.flush = r.desired, 0, false
+	switch {
+	case len(report.Errs) > 0:
+		r.clean = nil
+		if scope == nil || r.retryAt.IsZero() {
+			r.retryAt = now.Add(jitter(min(firstRetry<<min(r.retries, 10), maxRetry)))
+			r.retries++
+		}
+	case scope == nil || r.clean != nil:
+		r.clean, r.retries, r.retryAt = r.desired, 0, time.Time{}
+	}
 }
 
 // scope returns the services that a pass has to read; nil is all.
 func (r *Reconciler) scope(why cause) map[kernel.ServiceKey]bool {
-	if r.clean == nil {
-		return nil
-	}
 	scope := map[kernel.ServiceKey]bool{}
-	switch why {
-	case causeConfig:
-		changed(scope, r.clean, r.desired)
-	case causeDrain:
+	switch {
+	case why == causeDrain:
 		for _, k := range r.keeper.memory.draining() {
 			scope[k] = true
 		}
+	case why == causeConfig && r.clean != nil:
+		changed(scope, r.clean, r.desired)
 	default:
 		return nil
 	}

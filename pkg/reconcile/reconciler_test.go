@@ -227,6 +227,34 @@ func TestLoopWritesNothingThatChangesNothing(t *testing.T) {
 	})
 }
 
+// TestFlushIsForTheFirstPass has a service fail for ever: -f is over all the same.
+func TestFlushIsForTheFirstPass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := kernel.NewFake()
+		fake.Fail = func(op kernel.Op) error {
+			if op.Key == web {
+				return syscall.ENOENT
+			}
+			return nil
+		}
+		r := New(NewKeeper(fake, NewStore("", Place{}), nil), true, zerolog.Nop())
+		ctx, cancel := context.WithCancel(t.Context())
+		desired, done := make(chan *spec.Desired), make(chan error)
+		go func() { done <- r.Run(ctx, desired, nil) }()
+		desired <- webService("10.1.0.1:80")
+		synctest.Wait()
+		foreign := key("10.0.0.9:80")
+		setUp(t, fake, kernel.Table{foreign: webTable()[web]})
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if _, there := mustObserve(t, fake)[foreign]; !there {
+			t.Error("a later pass flushed again")
+		}
+		cancel()
+		<-done
+	})
+}
+
 func TestFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := kernel.NewFake()

@@ -140,7 +140,10 @@ func (s *Store) Save(m Memory) error {
 		s.damaged = false
 	}
 	if err := renameio.WriteFile(s.path, data, 0o644, renameio.WithTempDir(filepath.Dir(s.path))); err != nil {
-		return err
+		if p, ok := errors.AsType[*fs.PathError](err); ok {
+			err = p.Err // the path is that of a file with a random name, so no two messages would be alike
+		}
+		return fmt.Errorf("write %s: %w", s.path, err)
 	}
 	if err := syncDir(filepath.Dir(s.path)); err != nil {
 		return err
