@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
@@ -45,7 +47,7 @@ func remembered(dir string) (memory reconcile.Memory, note error) {
 // tableFrom reads a table from a file, as `gorb export --format json` or `ipvsadm -Sn` wrote it. A JSON document begins
 // with a brace, and a line of ipvsadm with a dash.
 func (p *program) tableFrom(name string) (kernel.Table, error) {
-	text, err := os.ReadFile(name)
+	text, err := p.readTable(name)
 	if err != nil {
 		return nil, err
 	}
@@ -67,6 +69,27 @@ func (p *program) tableFrom(name string) (kernel.Table, error) {
 		return nil, fmt.Errorf("%s: services.%s: a table names every host", name, lacking[0])
 	}
 	return reconcile.WantedTable(desired), nil
+}
+
+// readTable reads a file, or standard input for "-", up to what is too much.
+func (p *program) readTable(name string) ([]byte, error) {
+	limited := func(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, spec.MaxSize+1)) }
+	if name == "-" {
+		return limited(p.stdin)
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if mode := info.Mode(); !mode.IsRegular() && mode&fs.ModeNamedPipe == 0 && name != os.DevNull {
+		return nil, fmt.Errorf("%s: it is not a file", name)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return limited(f)
 }
 
 // holding is everything that writing a table needs, held until release.

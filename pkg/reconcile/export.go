@@ -23,6 +23,9 @@ func Export(t kernel.Table, m Memory) ([]spec.Service, []LeftAlone) {
 		if s.Name == "" || used[s.Name] {
 			s.Name = nameOf(key)
 		}
+		for made, i := s.Name, 2; used[s.Name]; i++ {
+			s.Name = fmt.Sprintf("%s-%d", made, i)
+		}
 		if err := exportService(&s, key, t[key], m[key]); err != nil {
 			left = append(left, LeftAlone{key, err.Error()})
 			continue

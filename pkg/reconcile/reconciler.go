@@ -71,6 +71,8 @@ func (r *Reconciler) Run(ctx context.Context, desired <-chan *spec.Desired, aske
 			why = causeConfig
 			if r.desired == nil {
 				why = causeStart
+			} else if d.Gorb.Resync != r.desired.Gorb.Resync {
+				r.resyncAt = time.Now().Add(jitter(d.Gorb.Resync))
 			}
 			r.desired = d
 		case <-asked:
@@ -125,8 +127,10 @@ func (r *Reconciler) pass(ctx context.Context, why cause) {
 	if scope == nil {
 		r.resyncAt = now.Add(jitter(r.desired.Gorb.Resync))
 	}
-	r.drainAt = time.Time{}
-	if len(r.keeper.memory.draining()) > 0 {
+	if scope == nil || why == causeDrain {
+		r.drainAt = time.Time{} // other passes do not look at what drains, and must not put it off
+	}
+	if r.drainAt.IsZero() && len(r.keeper.memory.draining()) > 0 {
 		r.drainAt = now.Add(drainInterval)
 	}
 	if err == nil {

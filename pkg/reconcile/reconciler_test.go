@@ -129,6 +129,37 @@ func TestLoopDrains(t *testing.T) {
 	})
 }
 
+// TestDrainIsNotPutOff has another service change all the time, and the resync interval shortened.
+func TestDrainIsNotPutOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, nil)
+		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
+		synctest.Wait()
+		for i := range 20 {
+			next := webService("10.1.0.1:80")
+			other := next.Services[0]
+			other.Name, other.Port, other.Persistent = "other", 81, time.Duration(1+i)*time.Second
+			next.Services = append(next.Services, other)
+			b.desired <- next
+			time.Sleep(400 * time.Millisecond)
+		}
+		synctest.Wait()
+		if w := b.weight(t, "10.1.0.2:80"); w != -1 {
+			t.Errorf("the backend that left has weight %d", w)
+		}
+		quick := webService("10.1.0.1:80")
+		quick.Gorb.Resync = time.Second
+		b.desired <- quick
+		synctest.Wait()
+		mustApply(t, b.Fake, []kernel.Op{{Kind: kernel.DeleteService, Key: web}})
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if w := b.weight(t, "10.1.0.1:80"); w != 100 {
+			t.Errorf("after the new interval: weight %d", w)
+		}
+	})
+}
+
 func TestBackendReturnsWhileDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := startBench(t, nil)
