@@ -122,15 +122,14 @@ func hold(ctx context.Context, stateDir string) (*holding, error) {
 		return nil, errors.Join(err, release())
 	}
 	memory, note := store.Load()
-	table, err := client.Observe(ctx)
-	if err != nil {
-		return nil, errors.Join(err, release())
+	if note != nil {
+		table, err := client.Observe(ctx)
+		if err != nil {
+			return nil, errors.Join(err, release())
+		}
+		note = worthSaying(note, table)
 	}
-	return &holding{
-		Keeper:  reconcile.NewKeeper(client, store, memory),
-		note:    worthSaying(note, table),
-		release: release,
-	}, nil
+	return &holding{Keeper: reconcile.NewKeeper(client, store, memory), note: note, release: release}, nil
 }
 
 // worthSaying drops the note that nothing is remembered where that is no surprise: the first time, and after a reboot,

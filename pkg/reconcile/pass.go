@@ -122,7 +122,7 @@ func (k *Keeper) act(ctx context.Context, r *Report, plan *Plan, last bool) map[
 			}
 		}
 	}
-	if err := k.restore(before, again); err != nil {
+	if err := k.restore(before, again, results); err != nil {
 		r.Errs = append(r.Errs, err)
 	}
 	for _, res := range results {
@@ -156,15 +156,29 @@ func (k *Keeper) remember(plan *Plan) error {
 	return err
 }
 
-// restore takes the memory of services back to what it was: where the reading was stale, gorb did not make what it was
-// about to, such as a tunnel that somebody else has made meanwhile.
-func (k *Keeper) restore(before Memory, services map[kernel.ServiceKey]bool) error {
+// restore takes back what was remembered of services whose reading was stale and that gorb did not make after all: a
+// service, or a tunnel, that somebody else has made meanwhile. What was done stays remembered.
+func (k *Keeper) restore(before Memory, services map[kernel.ServiceKey]bool, results []Result) error {
+	created := map[kernel.ServiceKey]bool{}
+	written := map[Ref]bool{}
+	for _, res := range results {
+		if res.Err == nil {
+			created[res.Op.Key] = created[res.Op.Key] || res.Op.Kind == kernel.AddService
+			written[Ref{res.Op.Key, res.Op.DestKey}] = true
+		}
+	}
 	changes := map[kernel.ServiceKey]*Owned{}
 	for key := range services {
-		changes[key] = nil
-		if o, mine := before[key]; mine {
-			changes[key] = &o
+		was, mine := before[key]
+		if !mine && !created[key] {
+			changes[key] = nil
+			continue
 		}
+		o := k.memory[key]
+		o.Tunnels = slices.DeleteFunc(slices.Clone(o.Tunnels), func(d kernel.DestKey) bool {
+			return !slices.Contains(was.Tunnels, d) && !written[Ref{key, d}]
+		})
+		changes[key] = &o
 	}
 	return k.remember(&Plan{memory: changes})
 }
