@@ -195,6 +195,32 @@ func TestStaleTunnelIsNotGorbs(t *testing.T) {
 	}
 }
 
+// TestStaleKeepsWhatWasMade has somebody make one backend of a new service: gorb's service and tunnel stay gorb's.
+func TestStaleKeepsWhatWasMade(t *testing.T) {
+	fake := kernel.NewFake()
+	watch := &watched{Kernel: fake, model: kernel.Table{}}
+	other := realServer("10.1.0.2:80", 7, 0, 0)
+	watch.fail = func(op kernel.Op) bool {
+		if op.Kind == kernel.AddDest && op.DestKey == other.DestKey {
+			fake.Apply(t.Context(), []kernel.Op{{Kind: kernel.AddDest, Key: web, DestKey: other.DestKey, Dest: other.Dest}})
+		}
+		return false
+	}
+	desired := webService("10.1.0.1:80", "10.1.0.2:80")
+	desired.Services[0].Backends[0].Method = spec.Tunnel
+	keeper := NewKeeper(watch, NewStore("", Place{}), nil)
+	r := mustPass(t, keeper, desired)
+	if len(r.Errs) > 0 || len(r.Plan.LeftAlone) > 0 {
+		t.Errorf("errors %v, left alone %v", r.Errs, r.Plan.LeftAlone)
+	}
+	if got := keeper.memory[web].Tunnels; len(got) != 1 || got[0] != dest("10.1.0.1:80") {
+		t.Errorf("the tunnels remembered are %v", got)
+	}
+	if d, _ := mustObserve(t, fake)[web].Dest(other.DestKey); d.Weight != 100 {
+		t.Errorf("the backend that was stale has weight %d", d.Weight)
+	}
+}
+
 func TestJoinIsCapped(t *testing.T) {
 	var errs []error
 	for i := range 25 {
