@@ -105,7 +105,7 @@ func resolve(d *spec.Desired) (*spec.Desired, error) {
 	if len(d.NeedHost()) == 0 {
 		return d, nil
 	}
-	addr, err := kernel.InterfaceAddr(d.Gorb.Interface)
+	addr, err := kernel.InterfaceAddr(d.Gorb.Interface, nil)
 	if err != nil {
 		addr = netip.Addr{} // WithHost says which services lack it
 		if _, problems := d.WithHost(addr); problems != nil {

@@ -3,25 +3,24 @@ package kernel
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"os"
 	"sync"
 	"syscall"
-
-	"github.com/moby/ipvs"
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
-// Client reads and writes the IPVS table of a network namespace. It is safe for concurrent use, one request at a time.
-// It remembers nothing of the table.
+// maxLinks is how many sockets a client keeps, and how many read at once: a dump occupies its socket.
+const maxLinks = 4
+
+// Client reads and writes the IPVS table of a network namespace. It is safe for concurrent use. It remembers nothing of
+// the table.
 type Client struct {
+	open    func() (transport, error)
 	options Options
 
-	mu     sync.Mutex      // held during a request; guards everything below
-	genl   *netlink.Handle // to ask for IPVS
-	handle *ipvs.Handle    // to ask IPVS; nil: the next request opens one
+	mu     sync.Mutex // guards everything below
+	family uint16     // the number of IPVS, which changes when the module is loaded again
+	idle   []*link
+	busy   map[*link]bool
 	closed bool
 }
 
@@ -30,29 +29,31 @@ func Open(ctx context.Context, o Options) (*Client, error) {
 	if o.Deadline <= 0 {
 		o.Deadline = defaultDeadline
 	}
-	genl, err := netlink.NewHandle(unix.NETLINK_GENERIC)
+	open := func() (transport, error) { return openSocket(o.Namespace, o.Deadline) }
+	return openOn(ctx, o, open)
+}
+
+// openOn is Open with the transport given.
+func openOn(ctx context.Context, o Options, open func() (transport, error)) (*Client, error) {
+	if o.Fault != nil {
+		open = withFaults(open, o.Fault)
+	}
+	c := &Client{open: open, options: o, busy: make(map[*link]bool)}
+	err := c.with(func(l *link) (err error) {
+		if o.LoadModule {
+			c.family, err = load(ctx, l)
+		} else {
+			c.family, err = listed(ctx, l)
+		}
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("open a generic netlink socket: %w", err)
-	}
-	if err := genl.SetSocketTimeout(o.Deadline); err != nil {
-		return nil, fmt.Errorf("open a generic netlink socket: %w", err)
-	}
-	c := &Client{options: o, genl: genl}
-	if o.LoadModule {
-		err = load(ctx, genl)
-	} else {
-		err = listed(genl)
-	}
-	if err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	if err := c.request(ctx, func(*ipvs.Handle) error { return nil }); err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil
 }
 
-// Close gives up the sockets. Requests that come later fail with net.ErrClosed.
+// Close gives up the sockets. Requests under way and those that come later fail with net.ErrClosed.
 func (c *Client) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -60,113 +61,89 @@ func (c *Client) Close() error {
 		return nil
 	}
 	c.closed = true
-	c.genl.Close()
-	if c.handle != nil {
-		c.handle.Close()
+	var errs []error
+	for _, l := range c.idle {
+		errs = append(errs, l.close())
 	}
-	return nil
+	for l := range c.busy {
+		errs = append(errs, l.close())
+	}
+	return errors.Join(errs...)
 }
 
-// Apply carries the operations out in order and returns an error or nil for each, an *OpError always. It goes on past
-// one that fails, and stops only when ctx ends: the rest then wrap ctx.Err(). An operation that got no answer in time
-// may have been done all the same.
-func (c *Client) Apply(ctx context.Context, ops []Op) []error {
-	errs := make([]error, len(ops))
-	unusable := c.familyInUse()
-	for i, op := range ops {
-		err := unusable
-		if err == nil {
-			err = c.apply(ctx, op)
-		}
-		if errors.Is(err, syscall.ENOENT) {
-			// As an answer it is about the operation; but a family that is gone says ENOENT as well.
-			if unusable = c.familyInUse(); unusable != nil {
-				err = unusable
-			}
-		}
-		if err != nil {
-			errs[i] = &OpError{op, err}
-		}
-	}
-	return errs
-}
-
-func (c *Client) apply(ctx context.Context, op Op) error {
-	if err := refuse(op); err != nil {
-		return err
-	}
-	return c.request(ctx, func(h *ipvs.Handle) error {
-		service := toService(op.Key, op.Service)
-		switch op.Kind {
-		case AddService:
-			return h.NewService(service)
-		case EditService:
-			return h.UpdateService(service)
-		case DeleteService:
-			return h.DelService(service)
-		case AddDest:
-			return h.NewDestination(service, toDest(op.DestKey, op.Dest))
-		case EditDest:
-			return h.UpdateDestination(service, toDest(op.DestKey, op.Dest))
-		default: // DeleteDest, as refuse knows no other
-			return h.DelDestination(service, toDest(op.DestKey, op.Dest))
-		}
-	})
-}
-
-// familyInUse says why IPVS must not be asked for anything, if so.
-func (c *Client) familyInUse() error {
+// take returns a link that nobody else has, to be given back.
+func (c *Client) take() (*link, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		return net.ErrClosed
+		return nil, net.ErrClosed
 	}
-	return familyInUse(c.genl)
+	if n := len(c.idle); n > 0 {
+		l := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		c.busy[l] = true
+		return l, nil
+	}
+	t, err := c.open()
+	if err != nil {
+		return nil, err
+	}
+	l := &link{transport: t, seen: make(map[DestKey]bool)}
+	c.busy[l] = true
+	return l, nil
 }
 
-// request lets f make one request. moby/ipvs has no timeouts of its own: it waits for ever for an answer that was
-// lost. So when ctx or the time ends, the handle is closed under it, which frees the receive, and the next request
-// opens another.
-func (c *Client) request(ctx context.Context, f func(*ipvs.Handle) error) error {
+// give takes a link back, and replaces a broken one by none.
+func (c *Client) give(l *link) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return // and so are its sockets
+	}
+	delete(c.busy, l)
+	if l.broken || len(c.idle) == maxLinks {
+		_ = l.close() // nothing is written that a close could lose
+		return
+	}
+	c.idle = append(c.idle, l)
+}
+
+// with lets f use a link.
+func (c *Client) with(f func(l *link) error) error {
+	l, err := c.take()
+	if err != nil {
+		return err
+	}
+	defer c.give(l)
+	return f(l)
+}
+
+// ready returns a link and the number of IPVS, which it has verified.
+func (c *Client) ready(ctx context.Context) (l *link, family uint16, err error) {
 	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	if l, err = c.take(); err != nil {
+		return nil, 0, err
+	}
+	if family, err = c.verify(ctx, l); err != nil {
+		c.give(l)
+		return nil, 0, err
+	}
+	return l, family, nil
+}
+
+// using lets f use a link and the number of IPVS.
+func (c *Client) using(ctx context.Context, f func(l *link, family uint16) error) error {
+	l, family, err := c.ready(ctx)
+	if err != nil {
 		return err
 	}
-	if c.closed {
-		return net.ErrClosed
-	}
-	if c.handle == nil {
-		h, err := openHandle(c.genl, c.options.Namespace)
-		if err != nil {
-			return err
-		}
-		c.handle = h
-	}
-	limited, cancel := context.WithTimeout(ctx, c.options.Deadline)
-	defer cancel()
-	stop := context.AfterFunc(limited, c.handle.Close)
-	err := f(c.handle)
-	if !stop() {
-		c.handle = nil // closed, or about to be
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return fmt.Errorf("no answer from the kernel within %v (%w)", c.options.Deadline, os.ErrDeadlineExceeded)
-	}
-	if err != nil && !isAnswer(err) {
-		c.handle.Close()
-		c.handle = nil
+	defer c.give(l)
+	err = f(l, family)
+	if errors.Is(err, syscall.ENOENT) {
+		// No read is answered so by IPVS: its number is no longer that of a family.
+		return c.gone(ctx, l, family, err)
 	}
 	return err
-}
-
-// isAnswer reports whether an error is the kernel's answer to a request. Anything else leaves it open what else waits
-// in the socket.
-func isAnswer(err error) bool {
-	_, ok := err.(syscall.Errno) // moby/ipvs returns answers bare
-	return ok && !errors.Is(err, syscall.ENOBUFS)
 }

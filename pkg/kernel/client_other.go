@@ -29,5 +29,31 @@ func (*Client) Apply(_ context.Context, ops []Op) []error {
 	return errs
 }
 
+// ObserveStats returns an error.
+func (*Client) ObserveStats(context.Context, ...ServiceKey) (Table, Statistics, error) {
+	return nil, nil, errNotLinux
+}
+
+// Info returns an error.
+func (*Client) Info(context.Context) (Info, error) { return Info{}, errNotLinux }
+
+// Timeouts returns an error.
+func (*Client) Timeouts(context.Context) (Timeouts, error) { return Timeouts{}, errNotLinux }
+
+// SetTimeouts returns an error.
+func (*Client) SetTimeouts(context.Context, Timeouts) error { return errNotLinux }
+
+// SyncDaemons returns an error.
+func (*Client) SyncDaemons(context.Context) ([]SyncDaemon, error) { return nil, errNotLinux }
+
+// StartSync returns an error.
+func (*Client) StartSync(context.Context, SyncDaemon) error { return errNotLinux }
+
+// StopSync returns an error.
+func (*Client) StopSync(context.Context, Role) error { return errNotLinux }
+
 // Close does nothing.
 func (*Client) Close() error { return nil }
+
+// Release returns "": it is that of Linux.
+func Release() string { return "" }

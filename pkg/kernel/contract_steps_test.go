@@ -106,6 +106,22 @@ var contract = []struct {
 		want: "-A -t 10.0.0.1:80 -s wrr -p 60",
 	},
 	{
+		name: "persistence engines",
+		steps: []step{
+			{addService(web, withEngine("rr", "nosuch")), syscall.ENOENT},
+			{addService(web, withEngine("nosuch", "sip")), syscall.ENOENT},
+			{addService(web, withEngine("rr", "../sip")), syscall.EINVAL},
+			{addService(web6, Service{Scheduler: "rr", Engine: "nosuch"}), syscall.ENOENT}, // before its netmask
+			{addService(web, withEngine("rr", "sip")), 0},
+			{editService(web, withEngine("rr", "nosuch")), syscall.ENOENT},
+			{addService(dns, withEngine("none", "sip")), 0},
+			{editService(dns, with("rr", Persistent, 5, full)), 0},
+			{addService(mark6, rr6), 0},
+			{editService(mark6, Service{Scheduler: "wlc", Netmask: 64, Engine: "sip", Flags: OnePacket}), 0}, // needs no persistence
+		},
+		want: "-A -t 10.0.0.1:80 -s rr -p 60 --pe sip\n-A -u 10.0.0.1:80 -s rr -p 5\n-A -f 7 -6 -s wlc -M 64 --pe sip -o",
+	},
+	{
 		name: "flags are kept as they are, but for HASHED",
 		steps: []step{
 			{addService(web, with("rr", 0x1c, 0, full)), 0},
@@ -170,8 +186,8 @@ var contract = []struct {
 		name: "an edit replaces all attributes of a destination",
 		steps: []step{
 			{addService(web, rr), 0},
-			{addDest(web, "10.1.0.1:8080", Dest{Masq, 5, 100, 50}), 0},
-			{addDest(web, "10.1.0.2:80", Dest{Masq, 5, 100, 50}), 0},
+			{addDest(web, "10.1.0.1:8080", Dest{Forward: Masq, Weight: 5, Upper: 100, Lower: 50}), 0},
+			{addDest(web, "10.1.0.2:80", Dest{Forward: Masq, Weight: 5, Upper: 100, Lower: 50}), 0},
 			{editDest(web, "10.1.0.1:8080", Dest{Weight: 65535}), 0},
 			{editDest(web, "10.1.0.2:80", Dest{Forward: Tunnel, Upper: 100000}), 0},
 		},
@@ -194,17 +210,70 @@ var contract = []struct {
 			"-a -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 0",
 	},
 	{
+		name: "tunnels",
+		steps: []step{
+			{addService(web, rr), 0},
+			{addDest(web, "10.1.0.1:80", tunnel(IPIP, 0, 0)), 0},
+			{addDest(web, "10.1.0.2:80", tunnel(GUE, 6080, NoChecksum)), 0},
+			{addDest(web, "10.1.0.3:80", tunnel(GUE, 1, Checksum)), 0},
+			{addDest(web, "10.1.0.4:80", tunnel(GUE, 65535, RemoteChecksum)), 0},
+			{addDest(web, "10.1.0.5:80", tunnel(GRE, 0, NoChecksum)), 0},
+			{addDest(web, "10.1.0.6:80", tunnel(GRE, 0, Checksum)), 0},
+			{addDest(web, "10.1.0.9:80", tunnel(IPIP, 1, 0)), syscall.EINVAL},
+			{addDest(web, "10.1.0.9:80", tunnel(IPIP, 0, Checksum)), syscall.EINVAL},
+			{addDest(web, "10.1.0.9:80", tunnel(GUE, 0, 0)), syscall.EINVAL},
+			{addDest(web, "10.1.0.9:80", tunnel(GUE, 1, Checksum|RemoteChecksum)), syscall.EINVAL},
+			{addDest(web, "10.1.0.9:80", tunnel(GRE, 1, 0)), syscall.EINVAL},
+			{addDest(web, "10.1.0.9:80", tunnel(GRE, 0, RemoteChecksum)), syscall.EINVAL},
+			{addDest(web, "10.1.0.9:80", tunnel(3, 0, 0)), syscall.EINVAL},
+			{addDest(web, "10.1.0.9:80", Dest{Forward: Route, Encap: Encap{Type: GRE}}), syscall.EINVAL},
+		},
+		want: "-A -t 10.0.0.1:80 -s rr\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.6:80 -i -w 0 --tun-type gre --tun-csum\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.5:80 -i -w 0 --tun-type gre --tun-nocsum\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.4:80 -i -w 0 --tun-type gue --tun-port 65535 --tun-remcsum\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.3:80 -i -w 0 --tun-type gue --tun-port 1 --tun-csum\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.2:80 -i -w 0 --tun-type gue --tun-port 6080 --tun-nocsum\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.1:80 -i -w 0 --tun-type ipip",
+	},
+	{
+		name: "an edit replaces all of a tunnel",
+		steps: []step{
+			{addService(web, rr), 0},
+			{addDest(web, "10.1.0.1:80", tunnel(GRE, 0, Checksum)), 0},
+			{addDest(web, "10.1.0.2:80", Dest{}), 0},
+			{addDest(web, "10.1.0.3:80", tunnel(GUE, 6080, RemoteChecksum)), 0},
+			{addDest(web, "10.1.0.4:80", tunnel(GUE, 6080, RemoteChecksum)), 0},
+			{editDest(web, "10.1.0.1:80", tunnel(GUE, 7, NoChecksum)), 0},
+			{editDest(web, "10.1.0.2:80", tunnel(GRE, 0, Checksum)), 0},
+			{editDest(web, "10.1.0.3:80", Dest{Forward: Route, Weight: 1}), 0},
+			{editDest(web, "10.1.0.4:80", tunnel(IPIP, 0, 0)), 0},
+			{editDest(web, "10.1.0.4:80", tunnel(GUE, 0, 0)), syscall.EINVAL},
+		},
+		want: "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.4:80 -i -w 0 --tun-type ipip\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.3:80 -g -w 1\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.2:80 -i -w 0 --tun-type gre --tun-csum\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.1:80 -i -w 0 --tun-type gue --tun-port 7 --tun-nocsum",
+	},
+	{
 		name: "weights and thresholds",
 		steps: []step{
 			{addService(web, rr), 0},
-			{addDest(web, "10.1.0.1:80", Dest{Weight: 65536}), syscall.ERANGE},
 			{addDest(web, "10.1.0.1:80", Dest{Upper: 1, Lower: 2}), syscall.ERANGE},
 			{addDest(web, "10.1.0.1:80", Dest{Lower: 1}), syscall.ERANGE},
 			{addDest(web, "10.1.0.1:80", Dest{Upper: 2, Lower: 2}), 0},
 			{editDest(web, "10.1.0.1:80", Dest{Upper: 2, Lower: 3}), syscall.ERANGE},
 			{editDest(web, "10.1.0.1:80", Dest{Weight: 1 << 31}), syscall.ERANGE},
+			{addDest(web, "10.1.0.2:80", Dest{Weight: 65536}), 0},
+			{addDest(web, "10.1.0.3:80", Dest{Weight: 1<<31 - 1, Upper: 1<<31 - 1, Lower: 1<<31 - 1}), 0},
+			{addDest(web, "10.1.0.4:80", Dest{}), 0},
+			{editDest(web, "10.1.0.4:80", Dest{Weight: 1<<31 - 1}), 0},
+			{addDest(web, "10.1.0.5:80", Dest{Weight: 1 << 31}), syscall.ERANGE},
 		},
-		want: "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0 -x 2 -y 2",
+		want: "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 10.1.0.4:80 -m -w 2147483647\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.3:80 -m -w 2147483647 -x 2147483647 -y 2147483647\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 65536\n" +
+			"-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0 -x 2 -y 2",
 	},
 	{
 		name: "a destination is unicast or local",
@@ -234,17 +303,36 @@ var contract = []struct {
 			"-a -t [2001:db8::1]:80 -r [fec0::1]:80 -m -w 0\n-a -t [2001:db8::1]:80 -r [::1]:80 -m -w 0",
 	},
 	{
-		name: "mixed families are refused, and nothing else is made in their place",
+		name: "families mix by tunnel alone",
 		steps: []step{
 			{addService(web, rr), 0},
 			{addService(web6, rr6), 0},
-			{addDest(web, "[2001:db8::1]:80", Dest{Forward: Tunnel}), syscall.EINVAL},
+			{addService(mark4, rr), 0},
+			{addService(mark6, rr6), 0},
+			{deleteDest(web, "[2001:db8::1]:80"), syscall.ENOENT},
+			{editDest(web, "[2001:db8::1]:80", tunnel(IPIP, 0, 0)), syscall.ENOENT},
+			{addDest(missing, "[2001:db8::1]:80", tunnel(IPIP, 0, 0)), syscall.ESRCH},
 			{addDest(web, "[2001:db8::1]:80", Dest{}), syscall.EINVAL},
-			{editDest(web, "[2001:db8::1]:80", Dest{}), syscall.EINVAL},
-			{deleteDest(web, "[2001:db8::1]:80"), syscall.EINVAL},
-			{addDest(web6, "10.1.0.1:80", Dest{Forward: Tunnel}), syscall.EINVAL},
+			{addDest(web, "[2001:db8::1]:80", Dest{Forward: Route}), syscall.EINVAL},
+			{addDest(web, "[2001:db8::1]:80", tunnel(IPIP, 0, 0)), 0},
+			{addDest(web, "[2001:db8::1]:80", tunnel(IPIP, 0, 0)), syscall.EEXIST},
+			{addDest(web, "[2001:db8::2]:80", tunnel(IPIP, 0, 0)), 0},
+			{addDest(web, "32.1.13.184:80", Dest{}), 0}, // the first four bytes of 2001:db8::1
+			{editDest(web, "[2001:db8::1]:80", Dest{Forward: Route}), syscall.EINVAL},
+			{editDest(web, "[2001:db8::1]:80", tunnel(GUE, 6080, Checksum)), 0},
+			{deleteDest(web, "[2001:db8::2]:80"), 0},
+			{addDest(web, "[fe80::1]:80", tunnel(IPIP, 0, 0)), syscall.EINVAL},
+			{addDest(web6, "10.1.0.1:80", Dest{}), syscall.EINVAL},
+			{addDest(web6, "10.1.0.1:80", tunnel(GRE, 0, Checksum)), 0},
+			{addDest(web6, "224.0.0.1:80", tunnel(GRE, 0, Checksum)), syscall.EINVAL},
+			{addDest(mark4, "[2001:db8::1]:0", tunnel(IPIP, 0, 0)), 0},
+			{addDest(mark6, "10.1.0.1:0", tunnel(IPIP, 0, 0)), 0},
 		},
-		want: "-A -t 10.0.0.1:80 -s rr\n-A -t [2001:db8::1]:80 -s rr",
+		want: "-A -t 10.0.0.1:80 -s rr\n-a -t 10.0.0.1:80 -r 32.1.13.184:80 -m -w 0\n" +
+			"-a -t 10.0.0.1:80 -r [2001:db8::1]:80 -i -w 0 --tun-type gue --tun-port 6080 --tun-csum\n" +
+			"-A -t [2001:db8::1]:80 -s rr\n-a -t [2001:db8::1]:80 -r 10.1.0.1:80 -i -w 0 --tun-type gre --tun-csum\n" +
+			"-A -f 7 -s rr\n-a -f 7 -r [2001:db8::1]:0 -i -w 0 --tun-type ipip\n" +
+			"-A -f 7 -6 -s rr\n-a -f 7 -6 -r 10.1.0.1:0 -i -w 0 --tun-type ipip",
 	},
 	{
 		name: "destinations of a mark are told apart by port",

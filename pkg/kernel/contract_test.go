@@ -16,6 +16,13 @@ import (
 type target interface {
 	Observe(ctx context.Context, keys ...ServiceKey) (Table, error)
 	Apply(ctx context.Context, ops []Op) []error
+	ObserveStats(ctx context.Context, keys ...ServiceKey) (Table, Statistics, error)
+	Info(ctx context.Context) (Info, error)
+	Timeouts(ctx context.Context) (Timeouts, error)
+	SetTimeouts(ctx context.Context, t Timeouts) error
+	SyncDaemons(ctx context.Context) ([]SyncDaemon, error)
+	StartSync(ctx context.Context, d SyncDaemon) error
+	StopSync(ctx context.Context, r Role) error
 }
 
 // world is a target and the traffic around it.
@@ -28,7 +35,15 @@ type world struct {
 func TestContractFake(t *testing.T) {
 	testContract(t, func(*testing.T) world {
 		f := NewFake()
-		return world{f, func(_ *testing.T, k ServiceKey, d DestKey) { f.SetConns(k, d, Conns{Active: 1}) }}
+		f.SetInterfaces("lo")
+		return world{f, func(_ *testing.T, k ServiceKey, d DestKey) {
+			c, s := Conns{Active: 1}, Stats{Conns: 1}
+			if f.Snapshot(k)[k].Flags&Persistent != 0 {
+				c.Persistent = 1
+			}
+			f.SetConns(k, d, c)
+			f.SetStatistics(k, ServiceStats{Stats: s, Dests: map[DestKey]Stats{d: s}})
+		}}
 	})
 }
 
@@ -49,6 +64,10 @@ func testContract(t *testing.T, open func(t *testing.T) world) {
 	t.Run("observe by key", func(t *testing.T) { testObserveKeys(t, open(t)) })
 	t.Run("long dumps", func(t *testing.T) { testLongDumps(t, open(t)) })
 	t.Run("connections", func(t *testing.T) { testConnections(t, open(t)) })
+	t.Run("statistics", func(t *testing.T) { testStatistics(t, open(t)) })
+	t.Run("info", func(t *testing.T) { testInfo(t, open(t)) })
+	t.Run("timeouts", func(t *testing.T) { testTimeouts(t, open(t)) })
+	t.Run("synchronisation", func(t *testing.T) { testSync(t, open(t)) })
 }
 
 // step is an operation and its answer; zero is success.

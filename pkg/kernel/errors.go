@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 )
 
@@ -23,9 +22,6 @@ func (e *OpError) Error() string {
 		if s := explain(e.Op, errno); s != "" {
 			why = fmt.Sprintf("%s (%s)", s, why)
 		}
-	}
-	if errors.Is(e.Err, os.ErrDeadlineExceeded) {
-		why += "; it may have been done all the same"
 	}
 	return fmt.Sprintf("%s: %s", e.Op.action(), why)
 }
@@ -69,10 +65,7 @@ func explain(o Op, errno syscall.Errno) string {
 		}
 		return "its service is not there"
 	case syscall.ENOENT:
-		if o.Kind == AddService || o.Kind == EditService {
-			return fmt.Sprintf("the kernel has no scheduler %[1]s: modprobe ip_vs_%[1]s", o.Service.Scheduler)
-		}
-		return "it is not there"
+		return explainMissing(o)
 	case syscall.EINVAL:
 		return explainInvalid(o)
 	case syscall.ERANGE:
@@ -84,6 +77,22 @@ func explain(o Op, errno syscall.Errno) string {
 	return explainSystem(errno)
 }
 
+// explainMissing says what ENOENT can mean. The kernel looks for the scheduler first, then for the engine, and its
+// answer does not tell which it lacks; the scheduler "none" is none that it looks for.
+func explainMissing(o Op) string {
+	scheduler, engine := o.Service.Scheduler, o.Service.Engine
+	switch {
+	case o.Kind != AddService && o.Kind != EditService:
+		return "it is not there"
+	case engine == "":
+		return fmt.Sprintf("the kernel has no scheduler %[1]s: modprobe ip_vs_%[1]s", scheduler)
+	case scheduler == "none":
+		return fmt.Sprintf("the kernel has no persistence engine %[1]s: modprobe ip_vs_pe_%[1]s", engine)
+	}
+	return fmt.Sprintf("the kernel has no scheduler %[1]s or no persistence engine %[2]s: "+
+		"modprobe -a ip_vs_%[1]s ip_vs_pe_%[2]s", scheduler, engine)
+}
+
 // explainInvalid says what EINVAL can mean.
 func explainInvalid(o Op) string {
 	switch o.Kind {
@@ -92,14 +101,33 @@ func explainInvalid(o Op) string {
 			return fmt.Sprintf("its netmask %d is not a prefix length from 1 to 128", o.Service.Netmask)
 		}
 	case AddDest:
-		if o.Key.Family == IPv6 {
-			return "its address must be unicast or local: not unspecified, multicast or link-local"
+		if mixed(o.Key.Family, o.DestKey) {
+			return explainMixed(o) + "; if none does, " + explainAddr(o.DestKey)
 		}
-		// inet_addr_type asks the local routing table, and takes everything for broadcast where there is none yet.
-		return "its address must be unicast: not unspecified, multicast, or broadcast in a network of this machine; " +
-			"and this network namespace must have had an address, if only that of lo"
+		return explainAddr(o.DestKey)
+	case EditDest:
+		if mixed(o.Key.Family, o.DestKey) {
+			return explainMixed(o)
+		}
 	}
 	return "the kernel takes no such attributes"
+}
+
+// explainMixed says when a tunnel to another family is refused. The messages of the synchronisation have one family for
+// a connection.
+func explainMixed(o Op) string {
+	return fmt.Sprintf("it is not of its service's family %s, which the kernel allows only while no sync daemon runs: "+
+		"ipvsadm -L --daemon shows whether one does", o.Key.Family)
+}
+
+// explainAddr says which addresses a destination can have.
+func explainAddr(k DestKey) string {
+	if FamilyOf(k.Addr.Addr()) == IPv6 {
+		return "its address must be unicast or local: not unspecified, multicast or link-local"
+	}
+	// inet_addr_type asks the local routing table, and takes everything for broadcast where there is none yet.
+	return "its address must be unicast: not unspecified, multicast, or broadcast in a network of this machine; " +
+		"and this network namespace must have had an address, if only that of lo"
 }
 
 // explainSystem says what an errno means that any request can meet.
@@ -110,7 +138,7 @@ func explainSystem(errno syscall.Errno) string {
 	case syscall.ENOMEM:
 		return "the kernel has no memory for it"
 	case syscall.ENOBUFS:
-		return "the kernel's answer was lost: read the table to see what was done"
+		return "the kernel has no buffer for the request"
 	case syscall.EAFNOSUPPORT:
 		return "IPv6 is switched off in this kernel, or in its IPVS"
 	case syscall.ENOPROTOOPT:
@@ -121,16 +149,35 @@ func explainSystem(errno syscall.Errno) string {
 	return ""
 }
 
+// keyError is the failure of reading one service of several.
+type keyError struct {
+	key ServiceKey
+	err error
+}
+
+func (e *keyError) Error() string { return readError([]ServiceKey{e.key}, e.err).Error() }
+
+// Unwrap returns the cause.
+func (e *keyError) Unwrap() error { return e.err }
+
 // readError is the failure of an Observe.
 func readError(keys []ServiceKey, err error) error {
+	if e, ok := err.(*keyError); ok {
+		keys, err = []ServiceKey{e.key}, e.err
+	}
 	what := "the IPVS table"
 	if len(keys) == 1 {
 		what = keys[0].String()
 	}
+	return doing("read "+what, ofRead(err))
+}
+
+// doing says what failed, and why in the operator's words.
+func doing(what string, err error) error {
 	if errno, ok := err.(syscall.Errno); ok { // a bare one: any other has its sentence already
 		if s := explainSystem(errno); s != "" {
-			return fmt.Errorf("read %s: %s (%w)", what, s, errno)
+			return fmt.Errorf("%s: %s (%w)", what, s, errno)
 		}
 	}
-	return fmt.Errorf("read %s: %w", what, err)
+	return fmt.Errorf("%s: %w", what, err)
 }

@@ -9,17 +9,24 @@ import (
 
 // Fake is an IPVS table in memory that gives the kernel's answers: the same errno for the same mistake, destinations
 // in the kernel's dump order, and connections that survive a deletion. The contract suite runs against it and the
-// kernel alike. It is safe for concurrent use; Fail and FailObserve are set before it is used.
+// kernel alike. It is safe for concurrent use; the functions that fail are set before it is used.
 type Fake struct {
 	// Fail is called before each operation; a non-nil error is its answer, and nothing is done.
 	Fail func(Op) error
 	// FailObserve is called before each Observe, with its keys; a non-nil error is its answer.
 	FailObserve func([]ServiceKey) error
+	// FailHost is called before each SetTimeouts, StartSync and StopSync; a non-nil error is its answer, and nothing is
+	// done.
+	FailHost func(HostOp) error
 
-	mu       sync.Mutex // guards everything below
-	services Table
-	trash    map[trashKey]Conns
-	ops      []Op
+	mu         sync.Mutex // guards everything below
+	services   Table
+	trash      map[trashKey]Conns
+	ops        []Op
+	statistics Statistics
+	timeouts   Timeouts
+	daemons    [2]SyncDaemon // the master and the backup; zero where none runs
+	interfaces []string      // that there are; nil for any
 }
 
 // trashKey is what the kernel compares when it takes a destination back (ip_vs_trash_get_dest).
@@ -30,36 +37,56 @@ type trashKey struct {
 
 // NewFake returns an empty table.
 func NewFake() *Fake {
-	return &Fake{services: Table{}, trash: map[trashKey]Conns{}}
+	return &Fake{
+		services:   Table{},
+		trash:      map[trashKey]Conns{},
+		statistics: Statistics{},
+		timeouts:   defaultTimeouts,
+	}
 }
 
 // Observe returns the services with the given keys that exist; without keys, all.
 func (f *Fake) Observe(ctx context.Context, keys ...ServiceKey) (Table, error) {
-	if err := ctx.Err(); err != nil {
+	if err := f.mayRead(ctx, keys); err != nil {
 		return nil, readError(keys, err)
 	}
-	for _, k := range keys {
-		if err := refuseKey(k); err != nil {
-			return nil, readError(keys, err)
-		}
-	}
-	if f.FailObserve != nil {
-		if err := f.FailObserve(keys); err != nil {
-			return nil, readError(keys, err)
-		}
+	return f.Snapshot(keys...), nil
+}
+
+// ObserveStats is Observe with the statistics: those that SetStatistics gave, and zero for the rest.
+func (f *Fake) ObserveStats(ctx context.Context, keys ...ServiceKey) (Table, Statistics, error) {
+	if err := f.mayRead(ctx, keys); err != nil {
+		return nil, nil, readError(keys, err)
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(keys) == 0 {
-		return f.snapshotLocked(), nil
+	t := f.snapshotLocked(keys)
+	statistics := make(Statistics, len(t))
+	for k, v := range t {
+		known := f.statistics[k]
+		s := ServiceStats{Stats: known.Stats, Dests: make(map[DestKey]Stats, len(v.Dests))}
+		for _, d := range v.Dests {
+			s.Dests[d.DestKey] = known.Dests[d.DestKey]
+		}
+		statistics[k] = s
 	}
-	t := Table{}
+	return t, statistics, nil
+}
+
+// mayRead says why services cannot be read.
+func (f *Fake) mayRead(ctx context.Context, keys []ServiceKey) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	for _, k := range keys {
-		if v, ok := f.services[k]; ok {
-			t[k] = observed(v)
+		if err := refuseKey(k); err != nil {
+			return err
 		}
 	}
-	return t, nil
+	if f.FailObserve != nil {
+		return f.FailObserve(keys)
+	}
+	return nil
 }
 
 // Apply carries the operations out in order and returns an error or nil for each.
@@ -82,6 +109,9 @@ func (f *Fake) Put(k ServiceKey, v VirtualService) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	v.Dests = slices.Clone(v.Dests)
+	for i, d := range v.Dests {
+		v.Dests[i].Dest = d.Dest.normal()
+	}
 	f.services[k] = v
 }
 
@@ -98,6 +128,15 @@ func (f *Fake) SetConns(k ServiceKey, d DestKey, c Conns) {
 	}
 }
 
+// SetStatistics sets what a service and its destinations have carried. They are forgotten with the service, and come back
+// with a destination that comes back to the same service, as the kernel takes it out of its trash.
+func (f *Fake) SetStatistics(k ServiceKey, s ServiceStats) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.Dests = maps.Clone(s.Dests)
+	f.statistics[k] = s
+}
+
 // Ops returns the operations that were carried out so far, in order; those that failed are not among them.
 func (f *Fake) Ops() []Op {
 	f.mu.Lock()
@@ -105,20 +144,30 @@ func (f *Fake) Ops() []Op {
 	return slices.Clone(f.ops)
 }
 
-// Snapshot returns the table, as Observe does, but never an error.
-func (f *Fake) Snapshot() Table {
+// Snapshot returns the services with the given keys that exist, or all without keys, as Observe does, but never an
+// error.
+func (f *Fake) Snapshot(keys ...ServiceKey) Table {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.snapshotLocked()
+	return f.snapshotLocked(keys)
 }
 
 // String gives the table as Table.String does.
 func (f *Fake) String() string { return f.Snapshot().String() }
 
-func (f *Fake) snapshotLocked() Table {
-	t := maps.Clone(f.services)
-	for k, v := range t {
-		t[k] = observed(v)
+func (f *Fake) snapshotLocked(keys []ServiceKey) Table {
+	if len(keys) == 0 {
+		t := make(Table, len(f.services))
+		for k, v := range f.services {
+			t[k] = observed(v)
+		}
+		return t
+	}
+	t := make(Table, len(keys))
+	for _, k := range keys {
+		if v, ok := f.services[k]; ok {
+			t[k] = observed(v)
+		}
 	}
 	return t
 }

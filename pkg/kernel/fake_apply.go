@@ -12,6 +12,9 @@ var fakeSchedulers = []string{
 	"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "mh", "dh", "sed", "nq", "fo", "ovf", "twos", "none",
 }
 
+// fakeEngines are the persistence engines of Linux.
+var fakeEngines = []string{"sip"}
+
 // apply carries one operation out. Its checks stand in the order of the kernel's (ip_vs_genl_set_cmd), as an
 // operation may be wrong in two ways.
 func (f *Fake) apply(ctx context.Context, op Op) error {
@@ -53,9 +56,13 @@ func (f *Fake) applyService(op Op, v VirtualService) error {
 			f.discard(trashKey{op.Key, d.DestKey}, d.Conns)
 		}
 		delete(f.services, op.Key)
+		delete(f.statistics, op.Key)
 		return nil
 	}
 	if !slices.Contains(fakeSchedulers, op.Service.Scheduler) {
+		return syscall.ENOENT
+	}
+	if op.Service.Engine != "" && !slices.Contains(fakeEngines, op.Service.Engine) {
 		return syscall.ENOENT
 	}
 	if op.Key.Family == IPv6 && (op.Service.Netmask < 1 || op.Service.Netmask > 128) {
@@ -78,6 +85,9 @@ func (f *Fake) applyDest(op Op, v VirtualService) error {
 		f.services[op.Key] = v
 		return nil
 	}
+	if mixed(op.Key.Family, op.DestKey) && f.syncsLocked() {
+		return syscall.EINVAL
+	}
 	if op.Dest.Lower > op.Dest.Upper {
 		return syscall.ERANGE
 	}
@@ -96,7 +106,7 @@ func (f *Fake) applyDest(op Op, v VirtualService) error {
 	}
 	key := trashKey{op.Key, op.DestKey}
 	// The kernel adds at the head of its list (list_add_rcu), so that a dump begins with the newest.
-	v.Dests = slices.Insert(v.Dests, 0, RealServer{op.DestKey, op.Dest, f.trash[key]})
+	v.Dests = slices.Insert(v.Dests, 0, RealServer{DestKey: op.DestKey, Dest: op.Dest, Conns: f.trash[key]})
 	delete(f.trash, key)
 	f.services[op.Key] = v
 	return nil

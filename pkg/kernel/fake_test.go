@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 
@@ -62,12 +64,12 @@ func TestFakeTrash(t *testing.T) {
 	f := NewFake()
 	add := addDest(web, "10.1.0.1:80", Dest{})
 	apply(t, f, addService(web, rr), add)
-	f.SetConns(web, add.DestKey, Conns{2, 1})
+	f.SetConns(web, add.DestKey, Conns{Active: 2, Inactive: 1})
 	apply(t, f, deleteDest(web, "10.1.0.1:80"))
-	f.SetConns(web, add.DestKey, Conns{1, 1})
-	f.SetConns(missing, add.DestKey, Conns{1, 1})
+	f.SetConns(web, add.DestKey, Conns{Active: 1, Persistent: 1})
+	f.SetConns(missing, add.DestKey, Conns{Active: 1, Persistent: 1})
 	apply(t, f, add)
-	if d, _ := f.Snapshot()[web].Dest(add.DestKey); d.Conns != (Conns{1, 1}) {
+	if d, _ := f.Snapshot()[web].Dest(add.DestKey); d.Conns != (Conns{Active: 1, Persistent: 1}) {
 		t.Errorf("it came back with %+v", d.Conns)
 	}
 	apply(t, f, deleteDest(web, "10.1.0.1:80"))
@@ -76,6 +78,61 @@ func TestFakeTrash(t *testing.T) {
 	if d, _ := f.Snapshot()[web].Dest(add.DestKey); d.Conns != (Conns{}) {
 		t.Errorf("it came back with %+v after its connections ended", d.Conns)
 	}
+}
+
+// TestFakeHost shows what fails when a test wants it to.
+func TestFakeSurroundings(t *testing.T) {
+	f := NewFake()
+	if err := f.StartSync(t.Context(), SyncDaemon{Role: Master, Interface: "eth7"}); err != nil {
+		t.Errorf("any interface is there unless a test says otherwise: %v", err)
+	}
+	var asked []HostOp
+	boom := errors.New("boom")
+	f.FailHost = func(op HostOp) error { asked = append(asked, op); return boom }
+	for _, err := range []error{
+		f.SetTimeouts(t.Context(), Timeouts{UDP: 1}),
+		f.StartSync(t.Context(), SyncDaemon{Role: Backup, Interface: "eth7"}),
+		f.StopSync(t.Context(), Master),
+	} {
+		if !errors.Is(err, boom) {
+			t.Errorf("the hook's answer came out as %v", err)
+		}
+	}
+	want := []HostOp{
+		{Kind: SetTimeouts, Timeouts: Timeouts{UDP: 1}},
+		{Kind: StartSync, Sync: SyncDaemon{Role: Backup, Interface: "eth7"}},
+		{Kind: StopSync, Sync: SyncDaemon{Role: Master}},
+	}
+	if !slices.Equal(asked, want) {
+		t.Errorf("asked for %v, want %v", asked, want)
+	}
+	daemons, err := f.SyncDaemons(t.Context())
+	if len(daemons) != 1 || daemons[0].Role != Master || err != nil {
+		t.Errorf("%+v run, %v: what failed was done", daemons, err)
+	}
+}
+
+// TestFakeStatistics shows whose counters survive a deletion.
+func TestFakeStatistics(t *testing.T) {
+	f := NewFake()
+	add, d := addDest(web, "10.1.0.1:80", Dest{}), dest("10.1.0.1:80")
+	given := ServiceStats{Stats: Stats{Conns: 5}, Dests: map[DestKey]Stats{d: {Conns: 4}}}
+	check := func(when string, want ServiceStats) {
+		t.Helper()
+		_, got, err := f.ObserveStats(t.Context(), web)
+		if diff := cmp.Diff(want, got[web], sameTable); err != nil || diff != "" {
+			t.Errorf("%s: %v; (-want +got):\n%s", when, err, diff)
+		}
+	}
+	apply(t, f, addService(web, rr), add)
+	f.SetStatistics(web, given)
+	check("set", given)
+	apply(t, f, deleteDest(web, "10.1.0.1:80"))
+	check("without its destination", ServiceStats{Stats: Stats{Conns: 5}})
+	apply(t, f, add)
+	check("with it again", given)
+	apply(t, f, deleteService(web), addService(web, rr), add)
+	check("made again", ServiceStats{Dests: map[DestKey]Stats{d: {}}})
 }
 
 func TestFakeConcurrentUse(t *testing.T) {
@@ -103,5 +160,27 @@ func BenchmarkFakeEditDest(b *testing.B) {
 	ops := []Op{editDest(web, "10.1.0.1:80", Dest{Weight: 1})}
 	for b.Loop() {
 		f.Apply(b.Context(), ops)
+	}
+}
+
+func BenchmarkFakeObserve(b *testing.B) {
+	f := NewFake()
+	for i := range 10_000 {
+		k := ServiceKey{Family: IPv4, Mark: uint32(i + 1)}
+		v := VirtualService{Service: rr}
+		for j := range 20 {
+			v.Dests = append(v.Dests, RealServer{DestKey: DestKey{netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i), byte(j)}), 80)}})
+		}
+		f.Put(k, v)
+	}
+	for name, keys := range map[string][]ServiceKey{"all": nil, "one": {mark4}} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := f.Observe(b.Context(), keys...); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

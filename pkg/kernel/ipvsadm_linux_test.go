@@ -39,48 +39,19 @@ var madeByIPVSadm = []string{
 	"-a -f 7 -r 10.1.0.1:80 -m",
 	"-a -f 7 -6 -r [2001:db8::9]:0 -g",
 	"-a -f 4294967295 -r 10.1.0.1:0 -i",
-}
 
-// foreign are commands that make services which gorb must not write to, each with the service and whether Observe
-// sees it.
-var foreign = []struct {
-	commands []string
-	key      ServiceKey
-	reason   string
-	observed bool
-}{
-	{
-		[]string{"-A -t 10.0.0.1:80 -s rr", "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -i --tun-type gue --tun-port 6080"},
-		service(TCP, "10.0.0.1:80"), "gue tunnel", false,
-	},
-	{
-		[]string{"-A -t 10.0.0.2:80 -s rr", "-a -t 10.0.0.2:80 -r 10.1.0.1:80 -i --tun-type gue --tun-port 6080 --tun-csum"},
-		service(TCP, "10.0.0.2:80"), "gue tunnel", false,
-	},
-	{
-		[]string{"-A -t 10.0.0.3:80 -s rr", "-a -t 10.0.0.3:80 -r 10.1.0.1:80 -i --tun-type gre --tun-csum"},
-		service(TCP, "10.0.0.3:80"), "gre tunnel", false,
-	},
-	{
-		[]string{"-A -t 10.0.0.4:80 -s rr", "-a -t 10.0.0.4:80 -r 10.1.0.1:80 -i --tun-type gue --tun-port 6080 --tun-remcsum"},
-		service(TCP, "10.0.0.4:80"), "gue tunnel", false,
-	},
-	{
-		[]string{"-A -u 10.0.0.5:5060 -s mh -p 60 --pe sip -o -b mh-port"},
-		service(UDP, "10.0.0.5:5060"), "persistence engine sip", false,
-	},
-	{
-		[]string{"-A -t 10.0.0.6:80 -s rr", "-a -t 10.0.0.6:80 -r [2001:db8::9]:80 -i"},
-		service(TCP, "10.0.0.6:80"), "other address family", true,
-	},
-	{
-		[]string{"-A -t [2001:db8::7]:80 -s rr", "-a -t [2001:db8::7]:80 -r 10.1.0.1:80 -i"},
-		service(TCP, "[2001:db8::7]:80"), "other address family", true,
-	},
-	{
-		[]string{"-A -t [::ffff:10.0.0.1]:80 -s rr", "-A -t [a00:1::]:80 -s wlc"},
-		service(TCP, "[::ffff:10.0.0.1]:80"), "IPv4-mapped", true,
-	},
+	"-A -u 10.0.0.5:5060 -s mh -p 60 -M 255.0.0.0 --pe sip -o -b mh-port",
+	"-A -t 10.0.0.9:5060 -s rr --pe sip",
+	"-A -f 8 -6 -s wlc -p 60 -M 100 --pe sip",
+	"-a -t 10.0.0.1:80 -r 10.1.0.4:80 -i --tun-type gue --tun-port 6080",
+	"-a -t 10.0.0.1:80 -r 10.1.0.5:80 -i --tun-type gue --tun-port 1 --tun-csum -w 65536",
+	"-a -t 10.0.0.1:80 -r 10.1.0.6:80 -i --tun-type gue --tun-port 65535 --tun-remcsum -w 2147483647",
+	"-a -t 10.0.0.1:80 -r 10.1.0.7:80 -i --tun-type gre",
+	"-a -t 10.0.0.1:80 -r 10.1.0.8:80 -i --tun-type gre --tun-csum",
+	"-a -t 10.0.0.1:80 -r [2001:db8::9]:80 -i",
+	"-a -t [2001:db8::1]:80 -r 10.1.0.1:80 -i --tun-type gre --tun-csum",
+	"-a -f 7 -r [2001:db8::9]:0 -i --tun-type gue --tun-port 6080",
+	"-a -f 7 -6 -r 10.1.0.1:0 -i",
 }
 
 func ipvsadm(t *testing.T, ns string, commands ...string) {
@@ -112,7 +83,7 @@ func sorted(t Table) Table {
 
 func testRulesOfIPVSadm(t *testing.T) {
 	ns := lab.Namespace(t)
-	ipvsadm(t, ns, madeByIPVSadm...)
+	restore(t, ns, strings.Join(madeByIPVSadm, "\n"))
 	got, err := open(t, ns).Observe(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -129,7 +100,7 @@ func testRulesOfIPVSadm(t *testing.T) {
 // line, where ipvsadm prints the whole truth.
 func testStringsAreIPVSadm(t *testing.T) {
 	ns := lab.Namespace(t)
-	ipvsadm(t, ns, madeByIPVSadm...)
+	restore(t, ns, strings.Join(madeByIPVSadm, "\n"))
 	c := open(t, ns)
 	before, err := c.Observe(t.Context())
 	if err != nil {
@@ -147,7 +118,7 @@ func testStringsAreIPVSadm(t *testing.T) {
 	}
 
 	ipvsadm(t, ns, "-C")
-	ipvsadm(t, ns, strings.Split(strings.TrimSpace(before.String()), "\n")...)
+	restore(t, ns, before.String())
 	after, err := c.Observe(t.Context())
 	if diff := cmp.Diff(sorted(before), sorted(after), sameTable); err != nil || diff != "" {
 		t.Errorf("%v; made again by its own String (-before +after):\n%s", err, diff)
@@ -156,7 +127,11 @@ func testStringsAreIPVSadm(t *testing.T) {
 	for _, op := range []Op{
 		editService(web, with("wlc", Persistent, 5, 0xffffff00)),
 		editDest(web, "10.1.0.1:8080", Dest{Weight: 3, Upper: 9, Lower: 4}),
+		editDest(web, "10.1.0.6:80", tunnel(GRE, 0, Checksum)),
+		editDest(web, "[2001:db8::9]:80", tunnel(GUE, 7, RemoteChecksum)),
 		deleteDest(web, "10.1.0.2:80"),
+		editService(service(TCP, "10.0.0.9:5060"), withEngine("wrr", "sip")),
+		editService(service(UDP, "10.0.0.5:5060"), with("rr", 0, 0, full)),
 		deleteService(mark6),
 		editService(mark4, with("sh", Sched1|Sched2|Sched3, 0, full)),
 	} {
@@ -176,28 +151,18 @@ func testStringsAreIPVSadm(t *testing.T) {
 // testForeignServices shows what this package cannot write and says so.
 func testForeignServices(t *testing.T) {
 	ns := lab.Namespace(t)
-	for _, f := range foreign {
-		ipvsadm(t, ns, f.commands...)
-	}
-	got, err := open(t, ns).Observe(t.Context())
+	ipvsadm(t, ns, "-A -t [::ffff:10.0.0.1]:80 -s rr", "-a -t [::ffff:10.0.0.1]:80 -r [2001:db8::9]:80 -m", "-A -t [a00:1::]:80 -s wlc")
+	observed, err := open(t, ns).Observe(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules := parse(t, lab.Exec(t, ns, "ipvsadm", "-Sn"))
-	for _, f := range foreign {
-		if u := rules[f.key].Unknown; !strings.Contains(u, f.reason) {
-			t.Errorf("rules of %s: Unknown is %q, want %q", f.key, u, f.reason)
+	foreign := service(TCP, "[::ffff:10.0.0.1]:80")
+	for from, got := range map[string]Table{"rules": parse(t, lab.Exec(t, ns, "ipvsadm", "-Sn")), "observed": observed} {
+		if v := got[foreign]; !strings.Contains(v.Unknown, "IPv4-mapped") {
+			t.Errorf("%s: Unknown of %s is %q", from, foreign, v.Unknown)
 		}
-		if u := got[f.key].Unknown; f.observed != strings.Contains(u, f.reason) {
-			t.Errorf("observed %s: Unknown is %q, want %q: %v", f.key, u, f.reason, f.observed)
-		}
-	}
-	if len(got) != len(rules) || len(got) <= len(foreign) {
-		t.Errorf("%d services observed, %d in the rules", len(got), len(rules))
-	}
-	for k, v := range got {
-		if len(v.Dests) != len(rules[k].Dests) {
-			t.Errorf("%s: %d destinations observed, %d in the rules", k, len(v.Dests), len(rules[k].Dests))
+		if v, ok := got[service(TCP, "[a00:1::]:80")]; !ok || v.Unknown != "" || len(got) != 2 {
+			t.Errorf("%s: the other service is lost or foreign:\n%s", from, got)
 		}
 	}
 }

@@ -33,3 +33,12 @@ func BootID() (string, error) {
 	}
 	return strings.TrimSpace(string(id)), nil
 }
+
+// Release returns the release of the running kernel, as uname -r prints it: "6.1.0-18-amd64".
+func Release() string {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil { // it fails only for a bad pointer
+		return ""
+	}
+	return unix.ByteSliceToString(u.Release[:])
+}

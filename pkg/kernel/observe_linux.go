@@ -2,95 +2,130 @@ package kernel
 
 import (
 	"context"
-	"errors"
-	"syscall"
+	"runtime"
+	"sync/atomic"
 
-	"github.com/moby/ipvs"
+	"golang.org/x/sync/errgroup"
 )
+
+// perLink is how many services make another socket worth its while.
+const perLink = 32
+
+// reading is a service that is being read.
+type reading struct {
+	key   ServiceKey
+	v     VirtualService
+	stats ServiceStats
+	there bool
+}
 
 // Observe returns the services with the given keys that exist, with their destinations; without keys, all.
 //
 // It is no snapshot: the kernel has none to give. While others write, a dump may lose entries or repeat them, without
-// saying so (docs/kernel.md, "Errors and dumps"). What is repeated counts once; what is lost, the next Observe or an EEXIST shows.
+// saying so (docs/kernel.md, "Errors and dumps"). What is repeated counts once, and makes it read again; what is lost,
+// the next Observe or an EEXIST shows.
 func (c *Client) Observe(ctx context.Context, keys ...ServiceKey) (Table, error) {
-	if err := c.familyInUse(); err != nil {
-		return nil, readError(keys, err)
+	services, err := c.observe(ctx, false, keys)
+	if err != nil {
+		return nil, err
 	}
-	services, err := c.services(ctx, keys)
+	return tableOf(services), nil
+}
+
+// ObserveStats is Observe with the statistics.
+func (c *Client) ObserveStats(ctx context.Context, keys ...ServiceKey) (Table, Statistics, error) {
+	services, err := c.observe(ctx, true, keys)
+	if err != nil {
+		return nil, nil, err
+	}
+	statistics := make(Statistics, len(services))
+	for i := range services {
+		if s := &services[i]; s.there {
+			statistics[s.key] = s.stats
+		}
+	}
+	return tableOf(services), statistics, nil
+}
+
+func tableOf(services []reading) Table {
+	t := make(Table, len(services))
+	for i := range services {
+		if s := &services[i]; s.there {
+			t[s.key] = s.v
+		}
+	}
+	return t
+}
+
+func (c *Client) observe(ctx context.Context, stats bool, keys []ServiceKey) (services []reading, err error) {
+	err = c.using(ctx, func(l *link, family uint16) (err error) {
+		l.stats = stats
+		if len(keys) > 0 {
+			if services, err = toRead(keys); err != nil {
+				return err
+			}
+			return c.readAll(ctx, l, family, services, true)
+		}
+		if services, err = l.readServices(ctx, family); err != nil {
+			return err
+		}
+		if err := c.readAll(ctx, l, family, services, false); err != nil {
+			return err
+		}
+		return l.confirm(ctx, family, services, func(s *reading) bool { return len(s.v.Dests) == 0 })
+	})
 	if err != nil {
 		return nil, readError(keys, err)
 	}
-	t := make(Table, len(services))
-	for _, s := range services {
-		k, v := fromService(s)
-		if _, ok := t[k]; ok {
-			continue
-		}
-		there, err := c.readDests(ctx, k, &v)
-		if err != nil {
-			return nil, readError([]ServiceKey{k}, err)
-		}
-		if there {
-			t[k] = v
-		}
-	}
-	return t, nil
+	return services, nil
 }
 
-// services reads services without their destinations.
-func (c *Client) services(ctx context.Context, keys []ServiceKey) (services []*ipvs.Service, err error) {
-	if len(keys) == 0 {
-		err = c.request(ctx, func(h *ipvs.Handle) error {
-			services, err = h.GetServices()
-			return err
-		})
-		return services, err
-	}
+// toRead lists the services with the given keys, each once.
+func toRead(keys []ServiceKey) ([]reading, error) {
+	services := make([]reading, 0, len(keys))
+	seen := make(map[ServiceKey]bool, len(keys))
 	for _, k := range keys {
-		s, err := c.service(ctx, k)
-		if err != nil {
-			return nil, err
+		if err := refuseKey(k); err != nil {
+			return nil, &keyError{k, err}
 		}
-		if s != nil {
-			services = append(services, s)
+		if !seen[k] {
+			seen[k] = true
+			services = append(services, reading{key: k})
 		}
 	}
 	return services, nil
 }
 
-// service reads one service without its destinations; nil if it is not there.
-func (c *Client) service(ctx context.Context, k ServiceKey) (s *ipvs.Service, err error) {
-	if err := refuseKey(k); err != nil {
-		return nil, err
+// readAll reads the destinations of services over as many sockets as are of use. With byKey it reads the services, too.
+func (c *Client) readAll(ctx context.Context, l *link, family uint16, services []reading, byKey bool) error {
+	var next atomic.Int64
+	read := func(ctx context.Context, l *link) error {
+		for {
+			i := int(next.Add(1)) - 1
+			if i >= len(services) {
+				return nil
+			}
+			if err := l.readService(ctx, family, &services[i], byKey); err != nil {
+				return &keyError{services[i].key, err}
+			}
+		}
 	}
-	err = c.request(ctx, func(h *ipvs.Handle) error {
-		s, err = h.GetService(toService(k, Service{}))
-		return err
-	})
-	if errors.Is(err, syscall.ESRCH) {
-		return nil, nil
+	links := min(maxLinks, runtime.GOMAXPROCS(0), len(services)/perLink)
+	if links <= 1 {
+		return read(ctx, l)
 	}
-	return s, err
-}
-
-// readDests reads the destinations of a service into v, and reports whether the service is still there.
-func (c *Client) readDests(ctx context.Context, k ServiceKey, v *VirtualService) (there bool, err error) {
-	if refuseKey(k) != nil {
-		return true, nil // fromService said why; asking moby/ipvs would ask for another service
+	g, ctx := errgroup.WithContext(ctx)
+	for range links - 1 {
+		other, err := c.take()
+		if err != nil {
+			break // it only takes longer
+		}
+		other.stats = l.stats
+		g.Go(func() error {
+			defer c.give(other)
+			return read(ctx, other)
+		})
 	}
-	var dests []*ipvs.Destination
-	err = c.request(ctx, func(h *ipvs.Handle) error {
-		dests, err = h.GetDestinations(toService(k, Service{}))
-		return err
-	})
-	if err != nil {
-		return false, err
-	}
-	if len(dests) == 0 {
-		// The kernel answers with an empty list and no error when the service is gone.
-		s, err := c.service(ctx, k)
-		return s != nil, err
-	}
-	addDests(k, v, dests)
-	return true, nil
+	g.Go(func() error { return read(ctx, l) })
+	return g.Wait()
 }

@@ -30,9 +30,10 @@ type Op struct {
 }
 
 // String gives the operation as the arguments of ipvsadm(8) that have the same effect, in the form and order in which
-// `ipvsadm -Sn` writes them. It says more than that where ipvsadm 1.31 saves less than it can set: thresholds (-x,
-// -y), the netmask of a service without persistence, flag-3 of sh and mh, and marks over 2147483647, which it writes
-// as negative numbers and then cannot read.
+// `ipvsadm -Sn` writes them (print_service_entry and print_tunnel_rule in ipvsadm.c). It says more than that where
+// ipvsadm 1.31 saves less than it can set: thresholds (-x, -y), the netmask of a service without persistence, flag-3 of
+// sh and mh, and marks over 2147483647, which it writes as negative numbers and then cannot read. Addresses are written
+// as net/netip does; ipvsadm has ::0.1.0.2 for ::1:2, of the IPv4-compatible ones that nobody uses any more.
 func (o Op) String() string {
 	switch o.Kind {
 	case AddService:
@@ -79,6 +80,9 @@ func (s Service) args(f Family) string {
 	if s.Netmask != FullNetmask(f) {
 		fmt.Fprintf(&b, " -M %s", formatNetmask(f, s.Netmask))
 	}
+	if s.Engine != "" {
+		fmt.Fprintf(&b, " --pe %s", s.Engine)
+	}
 	if s.Flags&OnePacket != 0 {
 		b.WriteString(" -o")
 	}
@@ -100,7 +104,7 @@ func (d Dest) args() string {
 	case Masq:
 		forward = " -m"
 	case Tunnel:
-		forward, tunnel = " -i", " --tun-type ipip"
+		forward, tunnel = " -i", d.Encap.args()
 	}
 	s := fmt.Sprintf("%s -w %d%s", forward, d.Weight, tunnel)
 	if d.Upper != 0 {
@@ -108,6 +112,27 @@ func (d Dest) args() string {
 	}
 	if d.Lower != 0 {
 		s += fmt.Sprintf(" -y %d", d.Lower)
+	}
+	return s
+}
+
+// args gives the tunnel as ipvsadm's options, with a space before each.
+func (e Encap) args() string {
+	s := " --tun-type " + e.Type.String()
+	if e.Type == IPIP {
+		return s
+	}
+	if e.Type == GUE {
+		s += fmt.Sprintf(" --tun-port %d", e.Port)
+	}
+	if e.Flags == NoChecksum {
+		return s + " --tun-nocsum"
+	}
+	if e.Flags&Checksum != 0 {
+		s += " --tun-csum"
+	}
+	if e.Flags&RemoteChecksum != 0 {
+		s += " --tun-remcsum"
 	}
 	return s
 }

@@ -41,4 +41,14 @@ func with(scheduler string, f Flags, timeout, netmask uint32) Service {
 	return Service{Scheduler: scheduler, Flags: f, Timeout: timeout, Netmask: netmask}
 }
 
+// withEngine returns a persistent service that has one.
+func withEngine(scheduler, engine string) Service {
+	return Service{Scheduler: scheduler, Flags: Persistent, Timeout: 60, Netmask: full, Engine: engine}
+}
+
+// tunnel returns a destination behind one.
+func tunnel(kind EncapType, port uint16, flags EncapFlags) Dest {
+	return Dest{Forward: Tunnel, Encap: Encap{Type: kind, Port: port, Flags: flags}}
+}
+
 const full = 0xffffffff // FullNetmask(IPv4)

@@ -12,6 +12,9 @@ type Options struct {
 	LoadModule bool
 	// Deadline is how long one request may take (default 5s). After that it is given up, done or not.
 	Deadline time.Duration
+	// Fault is for tests: it is asked about every request to IPVS whether it shall go well. It is never asked about two at
+	// once.
+	Fault func(r Request) Fault
 }
 
 // defaultDeadline is generous: the slowest request, an edit that changes the scheduler, waits for one RCU grace

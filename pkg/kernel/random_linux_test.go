@@ -51,12 +51,19 @@ func randomOp(r *rand.Rand) Op {
 	op := Op{Kind: pick(r, AddService, AddService, EditService, DeleteService, AddDest, AddDest, AddDest, EditDest, DeleteDest), Key: key}
 	if op.Kind == AddService || op.Kind == EditService {
 		op.Service = Service{
-			Scheduler: pick(r, "rr", "wrr", "wlc", "sh", "mh", "none", "nosuch"),
+			Scheduler: pick(r, "rr", "wrr", "wlc", "sh", "mh", "none"),
 			Flags:     Flags(r.Uint32()) & (Persistent | OnePacket | Sched1 | Sched2 | Sched3),
 			Netmask:   pick[uint32](r, full, 0xffffff00, 0),
 		}
 		if key.Family == IPv6 {
 			op.Service.Netmask = pick[uint32](r, 128, 64, 1, 0, 129)
+		}
+		op.Service.Engine = pick(r, "", "", "sip")
+		switch r.IntN(100) { // seldom, as the kernel then runs modprobe
+		case 0:
+			op.Service.Scheduler = "nosuch"
+		case 1:
+			op.Service.Engine = "nosuch"
 		}
 		if op.Service.Flags&Persistent != 0 {
 			op.Service.Timeout = pick[uint32](r, 1, 300, maxTimeout)
@@ -66,16 +73,21 @@ func randomOp(r *rand.Rand) Op {
 	if op.Kind == DeleteService {
 		return op
 	}
-	op.DestKey = dest(pick(r, "10.1.0.1:80", "10.1.0.1:8080", "10.1.0.2:0", "127.0.0.1:80", "224.0.0.1:80", "[2001:db8::9]:80"))
-	if key.Family == IPv6 {
-		op.DestKey = dest(pick(r, "[2001:db8::9]:80", "[2001:db8::a]:0", "[::1]:80", "[fe80::1]:80", "[::]:80", "10.1.0.1:80"))
+	if f := pick(r, IPv4, IPv6, key.Family, key.Family); f == IPv4 {
+		op.DestKey = dest(pick(r, "10.1.0.1:80", "10.1.0.1:8080", "10.1.0.2:0", "127.0.0.1:80", "224.0.0.1:80"))
+	} else {
+		op.DestKey = dest(pick(r, "[2001:db8::9]:80", "[2001:db8::a]:0", "[::1]:80", "[fe80::1]:80", "[::]:80"))
 	}
 	if op.Kind != DeleteDest {
 		op.Dest = Dest{
-			Forward: pick(r, Masq, Local, Tunnel, Route, Bypass),
+			Forward: pick(r, Masq, Local, Tunnel, Tunnel, Tunnel, Route, Bypass),
 			Weight:  pick[uint32](r, 0, 1, 100, maxWeight, maxWeight+1),
 			Upper:   pick[uint32](r, 0, 10, 1000),
 			Lower:   pick[uint32](r, 0, 0, 5, 10, 1000),
+		}
+		if op.Dest.Forward == Tunnel {
+			op.Dest.Encap = pick(r, Encap{}, Encap{Type: GRE}, Encap{Type: GRE, Flags: Checksum}, Encap{Type: GUE},
+				Encap{Type: GUE, Port: 6080}, Encap{Type: GUE, Port: 7, Flags: RemoteChecksum}, Encap{Flags: Checksum})
 		}
 	}
 	return op

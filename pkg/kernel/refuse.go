@@ -2,27 +2,27 @@ package kernel
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"regexp"
 	"syscall"
 )
 
-// What a write may carry at most. The kernel takes more, but what it then holds does not read back as it was written,
-// so that the next comparison would find a difference again, and for ever.
+// What a write may carry at most.
 const (
 	// maxTimeout is ipvsadm's limit, 31 days in seconds: the kernel multiplies by HZ in 32 bits on some machines.
 	maxTimeout = 31 * 86400
-	// maxWeight is ipvsadm's limit, and all that moby/ipvs reads back: the low 16 bits.
-	maxWeight = 65535
+	// maxWeight is the kernel's limit, an int (ip_vs_add_dest).
+	maxWeight = math.MaxInt32
 )
 
-// schedulerName is what fits the kernel's attribute (IP_VS_SCHEDNAME_MAXLEN, 16 with the final zero) and may be part
-// of a module's name.
-var schedulerName = regexp.MustCompile(`^[a-z0-9_-]{1,15}$`)
+// moduleName is what the name of a scheduler or a persistence engine may be: it fits the kernel's attribute
+// (IP_VS_SCHEDNAME_MAXLEN and IP_VS_PENAME_MAXLEN, 16 with the final zero) and may be part of a module's name.
+var moduleName = regexp.MustCompile(`^[a-z0-9_-]{1,15}$`)
 
-// refuse says why an operation must not reach the kernel: because it, or moby/ipvs on the way to it, would do
-// something else than the operation says. Client and Fake ask it first, so they refuse alike. All else is the
-// kernel's to judge.
+// refuse says why an operation must not reach the kernel: because it would do something else than the operation says,
+// or take what no tool can then read back, or refuse it with an errno that says less. Client and Fake ask it first, so
+// they refuse alike. All else is the kernel's to judge.
 func refuse(op Op) error {
 	if err := refuseKey(op.Key); err != nil {
 		return err
@@ -33,12 +33,12 @@ func refuse(op Op) error {
 	case DeleteService:
 		return nil
 	case DeleteDest:
-		return refuseDestKey(op.Key.Family, op.DestKey)
+		return refuseAddr(op.DestKey.Addr.Addr())
 	case AddDest, EditDest:
-		if err := refuseDestKey(op.Key.Family, op.DestKey); err != nil {
+		if err := refuseAddr(op.DestKey.Addr.Addr()); err != nil {
 			return err
 		}
-		return refuseDest(op.Dest)
+		return refuseDest(op.Key.Family, op.DestKey, op.Dest)
 	}
 	return refusal(syscall.EINVAL, "there is no such operation")
 }
@@ -64,7 +64,7 @@ func refuseKey(k ServiceKey) error {
 	return nil
 }
 
-// refuseAddr refuses what moby/ipvs would cut down to another address.
+// refuseAddr refuses what would reach the kernel as another address.
 func refuseAddr(a netip.Addr) error {
 	switch {
 	case !a.IsValid():
@@ -79,8 +79,10 @@ func refuseAddr(a netip.Addr) error {
 
 func refuseService(s Service) error {
 	switch {
-	case !schedulerName.MatchString(s.Scheduler):
+	case !moduleName.MatchString(s.Scheduler):
 		return refusal(syscall.EINVAL, "%q is no name of a scheduler", s.Scheduler)
+	case s.Engine != "" && !moduleName.MatchString(s.Engine):
+		return refusal(syscall.EINVAL, "%q is no name of a persistence engine", s.Engine)
 	case s.Flags&hashed != 0:
 		return refusal(syscall.EINVAL, "the flag 0x2 is the kernel's own")
 	case s.Flags&Persistent == 0 && s.Timeout != 0:
@@ -91,27 +93,58 @@ func refuseService(s Service) error {
 	return nil
 }
 
-// refuseDestKey refuses mixed families, which the kernel allows for tunnels: moby/ipvs does not send the family of a
-// destination, so that 2001:db8::1 in an IPv4 service would silently become 32.1.13.184.
-func refuseDestKey(f Family, k DestKey) error {
-	if err := refuseAddr(k.Addr.Addr()); err != nil {
-		return err
+func refuseDest(f Family, k DestKey, d Dest) error {
+	if fault := forwardFault(f, k, d); fault != "" {
+		return refusal(syscall.EINVAL, "%s", fault)
 	}
-	if mixed(f, k) {
-		return refusal(syscall.EINVAL, "it is not of its service's family %s: the kernel mixes families only by tunnel "+
-			"and while no sync daemon runs, and gorb not yet", f)
+	if d.Weight > maxWeight {
+		return refusal(syscall.ERANGE, "the weight %d is over %d", d.Weight, maxWeight)
 	}
 	return nil
 }
 
-func refuseDest(d Dest) error {
+// forwardFault says what is wrong with how a destination of a service of family f is forwarded to; "" if nothing is.
+func forwardFault(f Family, k DestKey, d Dest) string {
 	switch {
 	case d.Forward > Bypass:
-		return refusal(syscall.EINVAL, "%d is no forwarding method", d.Forward)
-	case d.Weight > maxWeight:
-		return refusal(syscall.ERANGE, "the weight %d is over %d", d.Weight, maxWeight)
+		return fmt.Sprintf("%d is no forwarding method", d.Forward)
+	case d.Forward == Tunnel:
+		return d.Encap.fault()
+	case mixed(f, k):
+		return fmt.Sprintf("it is not of its service's family %s: the kernel mixes families only by tunnel", f)
+	case d.Encap != Encap{}:
+		return "only a tunnel has a kind, a port and checksums"
 	}
-	return nil
+	return ""
+}
+
+// fault says what no tunnel can be; "" if nothing. The kernel keeps any kind, port and flags but a GUE tunnel to port 0,
+// and passes over what it does not understand; the rules are ipvsadm's. A checksum and a remote checksum at once, which
+// the kernel takes for GUE, ipvsadm 1.31 refuses to set, and `ipvsadm -Sn` crashes where it meets them.
+func (e Encap) fault() string {
+	switch e.Type {
+	case IPIP:
+		if e != (Encap{}) {
+			return "an ipip tunnel has neither a port nor checksums"
+		}
+	case GUE:
+		switch {
+		case e.Port == 0:
+			return "a gue tunnel needs a port, 1 to 65535"
+		case e.Flags > RemoteChecksum:
+			return fmt.Sprintf("a gue tunnel has no checksum, a checksum or a remote checksum, but not flags %#x", uint16(e.Flags))
+		}
+	case GRE:
+		switch {
+		case e.Port != 0:
+			return "a gre tunnel has no port"
+		case e.Flags > Checksum:
+			return fmt.Sprintf("a gre tunnel has no checksum or a checksum, but not flags %#x", uint16(e.Flags))
+		}
+	default:
+		return fmt.Sprintf("%s is no kind of tunnel that gorb knows", e.Type)
+	}
+	return ""
 }
 
 // refusal is an answer of this package in the form of the kernel's.
@@ -130,16 +163,14 @@ func unwritableKey(k ServiceKey) string {
 	return ""
 }
 
-// unwritableDest is the VirtualService.Unknown of a service of family f with an observed destination that no Op could
-// have made; "" for others. Weights are not among its reasons, as an edit may set them right.
+// unwritableDest is the RealServer.Unknown of an observed destination, of a service of family f, that no Op could have
+// made; "" for others. Weights and thresholds are not among its reasons, as an edit may set them right.
 func unwritableDest(f Family, d RealServer) string {
-	switch {
-	case mixed(f, d.DestKey):
-		return fmt.Sprintf("its destination %s is of the other address family, which gorb cannot write yet", d.DestKey)
-	case refuseAddr(d.Addr.Addr()) != nil:
-		return fmt.Sprintf("gorb cannot write its destination %s: %v", d.DestKey, refuseAddr(d.Addr.Addr()))
-	case d.Forward > Bypass:
-		return fmt.Sprintf("its destination %s has the forwarding method %d, which gorb does not know", d.DestKey, d.Forward)
+	if err := refuseAddr(d.Addr.Addr()); err != nil {
+		return fmt.Sprintf("gorb cannot write it: %v", err)
+	}
+	if fault := forwardFault(f, d.DestKey, d.Dest); fault != "" {
+		return "gorb cannot write it: " + fault
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // rule is one line of `ipvsadm -Sn`, option by option.
@@ -21,11 +22,10 @@ type rule struct {
 	service    Service // but for what depends on the service's family or scheduler:
 	netmask    string
 	schedFlags *string // the list of -b; nil without
-	engine     string  // of persistence
 
 	real   string // the destination's address and port
 	dest   Dest
-	tunnel string // its kind
+	tunnel string // the last option of a tunnel; "" without
 }
 
 // switches are the options without a value that ipvsadm 1.31 writes.
@@ -35,10 +35,10 @@ var switches = map[string]func(*rule){
 	"-m": func(r *rule) { r.dest.Forward = Masq },
 	"-g": func(r *rule) { r.dest.Forward = Route },
 	"-i": func(r *rule) { r.dest.Forward = Tunnel },
-	// Only tunnels that make a service Unknown have these.
+
 	"--tun-nocsum":  func(*rule) {},
-	"--tun-csum":    func(*rule) {},
-	"--tun-remcsum": func(*rule) {},
+	"--tun-csum":    func(r *rule) { r.dest.Encap.Flags |= Checksum },
+	"--tun-remcsum": func(r *rule) { r.dest.Encap.Flags |= RemoteChecksum },
 }
 
 // settings are the options with a value that ipvsadm 1.31 writes, and the thresholds.
@@ -54,13 +54,13 @@ var settings = map[string]func(*rule, string) error{
 	},
 	"-M":         func(r *rule, v string) error { r.netmask = v; return nil },
 	"-b":         func(r *rule, v string) error { r.schedFlags = &v; return nil },
-	"--pe":       func(r *rule, v string) error { r.engine = v; return nil },
+	"--pe":       (*rule).setEngine,
 	"-r":         func(r *rule, v string) error { r.real = v; return nil },
 	"-w":         func(r *rule, v string) error { return setNumber(&r.dest.Weight, v) },
 	"-x":         func(r *rule, v string) error { return setNumber(&r.dest.Upper, v) },
 	"-y":         func(r *rule, v string) error { return setNumber(&r.dest.Lower, v) },
-	"--tun-type": func(r *rule, v string) error { r.tunnel = v; return nil },
-	"--tun-port": func(*rule, string) error { return nil }, // of gue alone, which makes a service Unknown
+	"--tun-type": (*rule).setTunnel,
+	"--tun-port": (*rule).setTunnelPort,
 }
 
 // parseRule reads the words of a line, of which there is at least one. What is not given has ipvsadm's default.
@@ -69,7 +69,6 @@ func parseRule(words []string) (rule, error) {
 		command: words[0],
 		service: Service{Scheduler: "wlc"},
 		dest:    Dest{Forward: Route, Weight: 1},
-		tunnel:  "ipip",
 	}
 	given := make(map[string]bool)
 	for rest := words[1:]; len(rest) > 0; {
@@ -79,6 +78,9 @@ func parseRule(words []string) (rule, error) {
 			return rule{}, fmt.Errorf("%s: it is given twice", option)
 		}
 		given[option] = true
+		if strings.HasPrefix(option, "--tun-") {
+			r.tunnel = option
+		}
 		if set, ok := switches[option]; ok {
 			set(&r)
 			continue
@@ -119,10 +121,37 @@ func (r *rule) setMark(v string) error {
 }
 
 func (r *rule) setScheduler(v string) error {
-	if !schedulerName.MatchString(v) {
+	if !moduleName.MatchString(v) {
 		return errors.New("it is no name of a scheduler")
 	}
 	r.service.Scheduler = v
+	return nil
+}
+
+func (r *rule) setEngine(v string) error {
+	if !moduleName.MatchString(v) {
+		return errors.New("it is no name of a persistence engine")
+	}
+	r.service.Engine = v
+	return nil
+}
+
+func (r *rule) setTunnel(v string) error {
+	for _, kind := range []EncapType{IPIP, GUE, GRE} {
+		if v == kind.String() {
+			r.dest.Encap.Type = kind
+			return nil
+		}
+	}
+	return errors.New("it is no kind of tunnel that gorb knows: ipip, gue or gre")
+}
+
+func (r *rule) setTunnelPort(v string) error {
+	n, err := strconv.ParseUint(v, 10, 16)
+	if err != nil || n == 0 {
+		return errors.New("it is no port from 1 to 65535")
+	}
+	r.dest.Encap.Port = uint16(n)
 	return nil
 }
 

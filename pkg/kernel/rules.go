@@ -17,11 +17,11 @@ import (
 // Destinations come in the order of the text. ipvsadm sorts them by address, so it is not the kernel's. Nor does
 // ipvsadm save thresholds, the netmask of a service without persistence, or flag-3 of sh and mh beside another flag.
 //
-// What a Table cannot say, a tunnel other than ipip or a persistence engine, makes the service Unknown. Ports may be
-// names, looked up in this machine's list of services as ipvsadm does; hosts may not. Blank lines and lines that
-// start with # are passed over. A line that is repeated word for word is passed over too, as dumps may repeat entries.
+// What no Op can carry, an IPv4-mapped address, makes the service or the destination Unknown. Ports may be names, looked
+// up in this machine's list of services as ipvsadm does; hosts may not. Blank lines and lines that start with # are
+// passed over. A line that is repeated word for word is passed over too, as dumps may repeat entries.
 func ParseRules(name string, text []byte) (Table, error) {
-	t := Table{}
+	in := ruleReader{table: Table{}, dests: make(map[ServiceKey]map[DestKey]bool)}
 	seen := make(map[string]bool)
 	n := 0
 	for line := range bytes.Lines(text) {
@@ -31,15 +31,22 @@ func ParseRules(name string, text []byte) (Table, error) {
 			continue
 		}
 		seen[string(line)] = true
-		if err := t.addRule(string(line)); err != nil {
+		if err := in.add(string(line)); err != nil {
 			return nil, fmt.Errorf("%s:%d: %w", name, n, err)
 		}
 	}
-	return t, nil
+	return in.table, nil
 }
 
-// addRule adds what one line says.
-func (t Table) addRule(line string) error {
+// ruleReader is the table as far as it is read, with the destinations of each service as a set: a service may have tens
+// of thousands.
+type ruleReader struct {
+	table Table
+	dests map[ServiceKey]map[DestKey]bool
+}
+
+// add adds what one line says.
+func (in ruleReader) add(line string) error {
 	if !utf8.ValidString(line) {
 		return errors.New("it is not text in UTF-8")
 	}
@@ -55,16 +62,13 @@ func (t Table) addRule(line string) error {
 		return err
 	}
 	if r.command == "-A" {
-		return t.addService(k, r)
+		return in.addService(k, r)
 	}
-	return t.addDest(k, r)
+	return in.addDest(k, r)
 }
 
-func (t Table) addService(k ServiceKey, r rule) error {
+func (in ruleReader) addService(k ServiceKey, r rule) error {
 	v := VirtualService{Service: r.service, Unknown: unwritableKey(k)}
-	if r.engine != "" {
-		v.Unknown = fmt.Sprintf("it has the persistence engine %s, which gorb cannot write yet", r.engine)
-	}
 	v.Netmask = FullNetmask(k.Family)
 	if r.netmask != "" {
 		mask, err := parseNetmask(k.Family, r.netmask)
@@ -80,15 +84,15 @@ func (t Table) addService(k ServiceKey, r rule) error {
 		}
 		v.Flags |= flags
 	}
-	if _, ok := t[k]; ok {
+	if _, ok := in.table[k]; ok {
 		return fmt.Errorf("%s is already there, with other attributes", k)
 	}
-	t[k] = v
+	in.table[k], in.dests[k] = v, make(map[DestKey]bool)
 	return nil
 }
 
-func (t Table) addDest(k ServiceKey, r rule) error {
-	v, ok := t[k]
+func (in ruleReader) addDest(k ServiceKey, r rule) error {
+	v, ok := in.table[k]
 	if !ok {
 		return fmt.Errorf("%s has no line of its own before this one", k)
 	}
@@ -100,17 +104,18 @@ func (t Table) addDest(k ServiceKey, r rule) error {
 		return fmt.Errorf("-r %s: %w", r.real, err)
 	}
 	d := RealServer{DestKey: DestKey{addr}, Dest: r.dest}
-	if v.index(d.DestKey) >= 0 {
+	if in.dests[k][d.DestKey] {
 		return fmt.Errorf("%s is already there in %s, with other attributes", d.DestKey, k)
 	}
+	if r.tunnel != "" && d.Forward != Tunnel {
+		return fmt.Errorf("%s: it is for tunnels, -i", r.tunnel)
+	}
+	if fault := forwardFault(k.Family, d.DestKey, d.Dest); fault != "" {
+		return fmt.Errorf("%s: %s", d.DestKey, fault)
+	}
+	d.Unknown = unwritableDest(k.Family, d)
 	v.Dests = append(v.Dests, d)
-	if d.Forward == Tunnel && r.tunnel != "ipip" && v.Unknown == "" {
-		v.Unknown = fmt.Sprintf("its destination %s is a %s tunnel, which gorb cannot write yet", d.DestKey, r.tunnel)
-	}
-	if v.Unknown == "" {
-		v.Unknown = unwritableDest(k.Family, d)
-	}
-	t[k] = v
+	in.table[k], in.dests[k][d.DestKey] = v, true
 	return nil
 }
 

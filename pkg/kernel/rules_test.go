@@ -1,6 +1,8 @@
 package kernel
 
 import (
+	"fmt"
+	"math"
 	"net/netip"
 	"strings"
 	"syscall"
@@ -23,9 +25,20 @@ func TestOpString(t *testing.T) {
 		{editService(web, with("rr", Sched1|Sched3, 0, full)), "-E -t 10.0.0.1:80 -s rr -b flag-1,flag-3"},
 		{deleteService(mark6), "-D -f 7 -6"},
 		{deleteService(mark4), "-D -f 7"},
+		{addService(web, withEngine("rr", "sip")), "-A -t 10.0.0.1:80 -s rr -p 60 --pe sip"},
+		{
+			editService(web6, Service{Scheduler: "mh", Flags: Persistent | OnePacket | Sched1 | Sched2, Timeout: 5, Netmask: 64, Engine: "sip"}),
+			"-E -t [2001:db8::1]:80 -s mh -p 5 -M 64 --pe sip -o -b mh-fallback,mh-port",
+		},
 		{addDest(web, "10.1.0.1:8080", Dest{}), "-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 0"},
-		{editDest(web, "10.1.0.1:80", Dest{Route, 5, 10, 3}), "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5 -x 10 -y 3"},
-		{editDest(web6, "[2001:db8::9]:80", Dest{Tunnel, 65535, 10, 0}), "-e -t [2001:db8::1]:80 -r [2001:db8::9]:80 -i -w 65535 --tun-type ipip -x 10"},
+		{editDest(web, "10.1.0.1:80", Dest{Forward: Route, Weight: 5, Upper: 10, Lower: 3}), "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -g -w 5 -x 10 -y 3"},
+		{
+			editDest(web6, "[2001:db8::9]:80", Dest{Forward: Tunnel, Weight: 1<<31 - 1, Upper: 10}),
+			"-e -t [2001:db8::1]:80 -r [2001:db8::9]:80 -i -w 2147483647 --tun-type ipip -x 10",
+		},
+		{addDest(web, "[2001:db8::9]:80", tunnel(GRE, 0, NoChecksum)), "-a -t 10.0.0.1:80 -r [2001:db8::9]:80 -i -w 0 --tun-type gre --tun-nocsum"},
+		{addDest(mark6, "10.1.0.1:0", tunnel(GRE, 0, Checksum)), "-a -f 7 -6 -r 10.1.0.1:0 -i -w 0 --tun-type gre --tun-csum"},
+		{addDest(web, "10.1.0.1:80", tunnel(GUE, 6080, RemoteChecksum)), "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -i -w 0 --tun-type gue --tun-port 6080 --tun-remcsum"},
 		{addDest(mark6, "[2001:db8::9]:0", Dest{Forward: Bypass}), "-a -f 7 -6 -r [2001:db8::9]:0 -g -w 0"},
 		{deleteDest(mark6, "[2001:db8::9]:0"), "-d -f 7 -6 -r [2001:db8::9]:0"},
 		{deleteService(service(99, "10.0.0.1:80")), "-D --protocol(99)-service 10.0.0.1:80"},
@@ -44,43 +57,44 @@ func TestParseRules(t *testing.T) {
 -A -t 10.0.0.1:http -s mh -b ` + `
 -a -t 10.0.0.1:http -r 10.1.0.2:https -m -w 70000
 -a -t 10.0.0.1:http -r 10.1.0.1:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-nocsum
+-a -t 10.0.0.1:http -r [2001:db8::9]:80 -w 1 --tun-csum --tun-type gre -i
 -A -f -2 -s rr
 -A -f -2 -s rr
 -a -f -2 -r 10.0.0.1:0 -m -w 1
 -A -u 10.0.0.4:5060 -s mh -p 10 -M 255.255.255.0 --pe sip -o -b mh-port
 -A -t [::ffff:10.0.0.1]:80 -s rr
--A -t 10.0.0.6:80
--a -t 10.0.0.6:80 -r [2001:db8::9]:80
+-A -t [2001:db8::6]:80
+-a -t [2001:db8::6]:80 -r [::ffff:10.1.0.1]:80
 `
 	got, err := ParseRules("rules", []byte(text))
 	if err != nil {
 		t.Fatal(err)
+	}
+	unwritable := func(address string) string {
+		return "gorb cannot write it: an IPv4-mapped address must be written as " + address + " (" + syscall.EINVAL.Error() + ")"
 	}
 	want := Table{
 		service(TCP, "10.0.0.1:80"): {
 			Service: with("mh", Sched3, 0, full),
 			Dests: []RealServer{
 				{DestKey: dest("10.1.0.2:443"), Dest: Dest{Weight: 70000}},
-				{DestKey: dest("10.1.0.1:80"), Dest: Dest{Forward: Tunnel, Weight: 1}},
+				{DestKey: dest("10.1.0.1:80"), Dest: Dest{Forward: Tunnel, Weight: 1, Encap: Encap{Type: GUE, Port: 6080}}},
+				{DestKey: dest("[2001:db8::9]:80"), Dest: Dest{Forward: Tunnel, Weight: 1, Encap: Encap{Type: GRE, Flags: Checksum}}},
 			},
-			Unknown: "its destination 10.1.0.1:80 is a gue tunnel, which gorb cannot write yet",
 		},
 		{Family: IPv4, Mark: 4294967294}: {
 			Service: rr,
 			Dests:   []RealServer{{DestKey: dest("10.0.0.1:0"), Dest: Dest{Weight: 1}}},
 		},
 		service(UDP, "10.0.0.4:5060"): {
-			Service: with("mh", Persistent|OnePacket|Sched2, 10, 0xffffff00),
-			Unknown: "it has the persistence engine sip, which gorb cannot write yet",
+			Service: Service{Scheduler: "mh", Flags: Persistent | OnePacket | Sched2, Timeout: 10, Netmask: 0xffffff00, Engine: "sip"},
 		},
-		service(TCP, "[::ffff:10.0.0.1]:80"): {
-			Service: rr6,
-			Unknown: "gorb cannot write it: an IPv4-mapped address must be written as 10.0.0.1 (" + syscall.EINVAL.Error() + ")",
-		},
-		service(TCP, "10.0.0.6:80"): {
-			Service: with("wlc", 0, 0, full),
-			Dests:   []RealServer{{DestKey: dest("[2001:db8::9]:80"), Dest: Dest{Forward: Route, Weight: 1}}},
-			Unknown: "its destination [2001:db8::9]:80 is of the other address family, which gorb cannot write yet",
+		service(TCP, "[::ffff:10.0.0.1]:80"): {Service: rr6, Unknown: unwritable("10.0.0.1")},
+		service(TCP, "[2001:db8::6]:80"): {
+			Service: with("wlc", 0, 0, 128),
+			Dests: []RealServer{
+				{DestKey: dest("[::ffff:10.1.0.1]:80"), Dest: Dest{Forward: Route, Weight: 1}, Unknown: unwritable("10.1.0.1")},
+			},
 		},
 	}
 	if diff := cmp.Diff(want, got, sameTable); diff != "" {
@@ -102,6 +116,7 @@ func TestParseRulesErrors(t *testing.T) {
 		{"-A -t 10.0.0.1:80 -q", "rules:1: -q: gorb knows no such option of ipvsadm"},
 		{"-A -t 10.0.0.1:80 -s", "rules:1: -s: it lacks its value"},
 		{"-A -t 10.0.0.1:80 -s ../rr", "rules:1: -s ../rr: it is no name of a scheduler"},
+		{"-A -t 10.0.0.1:80 --pe ../sip", "rules:1: --pe ../sip: it is no name of a persistence engine"},
 		{"-A -t 10.0.0.1:80 -p never", "rules:1: -p never: it is not a number from 0 to 2147483647"},
 		{"-A -t 10.0.0.1", "rules:1: 10.0.0.1: it is not address:port or [address]:port"},
 		{"-A -t 10.0.0.1:65536", `rules:1: 10.0.0.1:65536: "65536" is no port from 0 to 65535, nor the name of one`},
@@ -120,6 +135,12 @@ func TestParseRulesErrors(t *testing.T) {
 		{"-a -t 10.0.0.1:80 -r 10.1.0.1:80", "rules:1: tcp 10.0.0.1:80 has no line of its own before this one"},
 		{web + "-a -t 10.0.0.1:80 -m", "rules:2: a real server of tcp 10.0.0.1:80 lacks its -r"},
 		{web + "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -w 4294967296", "rules:2: -w 4294967296: it is not a number from 0 to 2147483647"},
+		{web + "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -i --tun-type vxlan", "rules:2: --tun-type vxlan: it is no kind of tunnel that gorb knows: ipip, gue or gre"},
+		{web + "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -i --tun-type gue --tun-port 0", "rules:2: --tun-port 0: it is no port from 1 to 65535"},
+		{web + "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -i --tun-type gue", "rules:2: 10.1.0.1:80: a gue tunnel needs a port, 1 to 65535"},
+		{web + "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -i --tun-type gre --tun-port 1", "rules:2: 10.1.0.1:80: a gre tunnel has no port"},
+		{web + "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -m --tun-nocsum", "rules:2: --tun-nocsum: it is for tunnels, -i"},
+		{web + "-a -t 10.0.0.1:80 -r [2001:db8::9]:80", "rules:2: [2001:db8::9]:80: it is not of its service's family ipv4: the kernel mixes families only by tunnel"},
 		{
 			web + "-a -t 10.0.0.1:80 -r 10.1.0.1:80 -w 1\n-a -t 10.0.0.1:80 -r 10.1.0.1:80 -w 2",
 			"rules:3: 10.1.0.1:80 is already there in tcp 10.0.0.1:80, with other attributes",
@@ -128,6 +149,25 @@ func TestParseRulesErrors(t *testing.T) {
 		if table, err := ParseRules("rules", []byte(tt.text)); err == nil || err.Error() != tt.want {
 			t.Errorf("%q\ngot  %v, %v\nwant %s", tt.text, table, err, tt.want)
 		}
+	}
+}
+
+// TestParseManyRules reads a service with more destinations than a search among them for each could bear.
+func TestParseManyRules(t *testing.T) {
+	const n = 1 << 18
+	var text strings.Builder
+	text.WriteString("-A -t 10.0.0.1:80 -s rr\n")
+	for i := range n {
+		fmt.Fprintf(&text, "-a -t 10.0.0.1:80 -r 10.%d.%d.%d:80 -m -w 1\n", i>>16, i>>8&255, i&255)
+	}
+	got, err := ParseRules("rules", []byte(text.String()))
+	if err != nil || len(got[web].Dests) != n {
+		t.Errorf("%d destinations, %v, want %d", len(got[web].Dests), err, n)
+	}
+	text.WriteString("-a -t 10.0.0.1:80 -r 10.0.0.7:80 -m -w 2\n")
+	const want = "rules:262146: 10.0.0.7:80 is already there in tcp 10.0.0.1:80, with other attributes"
+	if _, err := ParseRules("rules", []byte(text.String())); err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
@@ -159,12 +199,7 @@ func drawTable(t *rapid.T) Table {
 		}
 		v := VirtualService{Service: drawService(t, f)}
 		for range rapid.IntRange(0, 5).Draw(t, "dests") {
-			d := RealServer{DestKey: DestKey{drawAddrPort(t, f)}, Dest: Dest{
-				Forward: rapid.SampledFrom([]Forward{Masq, Tunnel, Route}).Draw(t, "forward"),
-				Weight:  rapid.Uint32Max(65535).Draw(t, "weight"),
-				Upper:   rapid.Uint32Max(1<<31-1).Draw(t, "upper"),
-			}}
-			d.Lower = rapid.Uint32Max(d.Upper).Draw(t, "lower")
+			d := drawDest(t, f)
 			if v.index(d.DestKey) < 0 {
 				v.Dests = append(v.Dests, d)
 			}
@@ -175,11 +210,34 @@ func drawTable(t *rapid.T) Table {
 	return table
 }
 
+// drawDest returns a destination of a service of family f.
+func drawDest(t *rapid.T, f Family) RealServer {
+	d := Dest{
+		Forward: rapid.SampledFrom([]Forward{Masq, Tunnel, Route}).Draw(t, "forward"),
+		Weight:  rapid.Uint32Max(maxWeight).Draw(t, "weight"),
+		Upper:   rapid.Uint32Max(math.MaxInt32).Draw(t, "upper"),
+	}
+	d.Lower = rapid.Uint32Max(d.Upper).Draw(t, "lower")
+	if d.Forward == Tunnel {
+		f = rapid.SampledFrom([]Family{IPv4, IPv6}).Draw(t, "destination's family")
+		d.Encap.Type = rapid.SampledFrom([]EncapType{IPIP, GUE, GRE}).Draw(t, "tunnel")
+	}
+	switch d.Encap.Type {
+	case GUE:
+		d.Encap.Port = rapid.Uint16Min(1).Draw(t, "tunnel's port")
+		d.Encap.Flags = EncapFlags(rapid.Uint16Max(uint16(RemoteChecksum)).Draw(t, "checksum"))
+	case GRE:
+		d.Encap.Flags = EncapFlags(rapid.Uint16Max(uint16(Checksum)).Draw(t, "checksum"))
+	}
+	return RealServer{DestKey: DestKey{drawAddrPort(t, f)}, Dest: d}
+}
+
 func drawService(t *rapid.T, f Family) Service {
 	s := Service{
 		Scheduler: rapid.SampledFrom([]string{"rr", "sh", "mh", "none"}).Draw(t, "scheduler"),
 		Flags:     Flags(rapid.Uint32().Draw(t, "flags")) & (Persistent | OnePacket | Sched1 | Sched2 | Sched3),
 		Netmask:   rapid.Uint32().Draw(t, "netmask"),
+		Engine:    rapid.SampledFrom([]string{"", "sip"}).Draw(t, "engine"),
 	}
 	if f == IPv6 {
 		s.Netmask = rapid.Uint32Range(1, 128).Draw(t, "prefix")
@@ -222,9 +280,6 @@ func FuzzParseRules(f *testing.F) {
 			t.Fatalf("%v\n%s", err, table)
 		}
 		for k, v := range table {
-			if v.Unknown != "" {
-				continue // String has no words for why
-			}
 			sortDests(v.Dests)
 			if diff := cmp.Diff(v, again[k], sameTable); diff != "" {
 				t.Errorf("%s (-read +again):\n%s", k, diff)
@@ -239,6 +294,8 @@ var madeByHand = []string{
 	"-a -t 10.0.0.1:80 -r 10.1.0.1:8080 -m -w 0",
 	"-a -t 10.0.0.1:80 -r 10.1.0.3:80 -i -w 65535 --tun-type ipip",
 	"-a -t 10.0.0.1:80 -r 10.1.0.4:80 -i -w 1 --tun-type gue --tun-port 6080 --tun-csum",
+	"-a -t 10.0.0.1:80 -r [2001:db8::9]:80 -i -w 2147483647 --tun-type gue --tun-port 1 --tun-remcsum -x 5",
+	"-a -t 10.0.0.1:80 -r 10.1.0.5:80 -i -w 1 --tun-type gre --tun-nocsum",
 	"-A -u 10.0.0.4:sip -s mh -p 10 -M 255.255.255.0 --pe sip -o -b mh-port",
 	"-A --sctp-service 10.0.0.8:80 -s rr",
 	"-A -t [2001:db8::1]:80 -s wlc -p 20 -M 64",

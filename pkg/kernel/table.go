@@ -107,6 +107,7 @@ type Service struct {
 	// Netmask groups persistent clients: for IPv4 the mask as a number (255.255.255.0 is 0xffffff00), for IPv6 the
 	// prefix length, 1 to 128. FullNetmask is "every client alone".
 	Netmask uint32
+	Engine  string // of persistence: "sip", or "" for none
 }
 
 // FullNetmask returns the netmask that tells every client of a family from every other.
@@ -150,26 +151,100 @@ func (k DestKey) String() string { return k.Addr.String() }
 // of the kernel's list, so every director adds in this one.
 func (k DestKey) Compare(o DestKey) int { return k.Addr.Compare(o.Addr) }
 
+// EncapType is the kind of a tunnel: IP_VS_CONN_F_TUNNEL_TYPE_* of include/uapi/linux/ip_vs.h.
+type EncapType uint8
+
+// The kinds of tunnels.
+const (
+	IPIP EncapType = 0 // IP in IP
+	GUE  EncapType = 1 // generic UDP encapsulation
+	GRE  EncapType = 2 // generic routing encapsulation
+)
+
+func (t EncapType) String() string {
+	switch t {
+	case IPIP:
+		return "ipip"
+	case GUE:
+		return "gue"
+	case GRE:
+		return "gre"
+	}
+	return fmt.Sprintf("tunnel(%d)", uint8(t))
+}
+
+// EncapFlags are IP_VS_TUNNEL_ENCAP_FLAG_* of include/uapi/linux/ip_vs.h.
+type EncapFlags uint16
+
+// The flags of a tunnel: no checksum (GUE and GRE), a checksum (GUE and GRE), or a remote checksum (GUE).
+const (
+	NoChecksum     EncapFlags = 0
+	Checksum       EncapFlags = 1
+	RemoteChecksum EncapFlags = 2
+)
+
+// Encap says how packets travel to a destination with the forwarding method Tunnel. It is zero for the others, and plain
+// IP in IP where it is zero.
+type Encap struct {
+	Type  EncapType
+	Flags EncapFlags
+	Port  uint16 // the UDP port of GUE; zero for the others
+}
+
 // Dest is what can be edited of a real server.
 type Dest struct {
 	Forward Forward
-	Weight  uint32
+	Encap   Encap
+	Weight  uint32 // 0 to 2147483647
 	Upper   uint32 // upper connection threshold; zero for none
 	Lower   uint32 // lower connection threshold; zero for three quarters of Upper
 }
 
-// Conns counts the connections of a destination. For TCP, Active are those in state ESTABLISHED and Inactive all
-// others, half-open ones and those in TIME_WAIT among them; for UDP Active is always zero.
-type Conns struct {
-	Active   uint32
-	Inactive uint32
+// normal returns the destination as it is compared: without the attributes of a tunnel that it is not. The kernel keeps
+// and reports whatever another tool once set.
+func (d Dest) normal() Dest {
+	switch {
+	case d.Forward != Tunnel, d.Encap.Type == IPIP:
+		d.Encap = Encap{}
+	case d.Encap.Type == GRE:
+		d.Encap.Port = 0
+	}
+	return d
 }
+
+// Conns counts the connections of a destination. For TCP, Active are those in state ESTABLISHED and Inactive all
+// others, half-open ones and those in TIME_WAIT among them; for UDP Active is always zero. Persistent are the templates of
+// persistent clients, which are no connections.
+type Conns struct {
+	Active     uint32
+	Inactive   uint32
+	Persistent uint32
+}
+
+// Stats counts what a service or a destination has carried since it was made or zeroed, and how much it carries in a
+// second, as the kernel estimates it (every 2 s, over about 8 s).
+type Stats struct {
+	Conns, InPackets, OutPackets, InBytes, OutBytes                uint64
+	ConnRate, InPacketRate, OutPacketRate, InByteRate, OutByteRate uint64
+}
+
+// ServiceStats are the statistics of a service and of its destinations.
+type ServiceStats struct {
+	Stats
+	Dests map[DestKey]Stats
+}
+
+// Statistics are those of a table. They are read beside it, since only those who look want them.
+type Statistics map[ServiceKey]ServiceStats
 
 // RealServer is a destination in a table.
 type RealServer struct {
 	DestKey
 	Dest
 	Conns Conns // observed; zero in a wanted table
+	// Unknown says why gorb must not edit this observed destination: it has something that this package cannot say, and
+	// that an edit would reset without a word. It is "" otherwise, and in a wanted table always.
+	Unknown string
 }
 
 // VirtualService is a service and its destinations. In an observed table they stand in the kernel's dump order (the
@@ -177,9 +252,8 @@ type RealServer struct {
 type VirtualService struct {
 	Service
 	Dests []RealServer
-	// Unknown says why gorb must not write to this observed service: it has something that this package cannot read
-	// or say, and that a write would reset without a word (docs/kernel.md, "Editing"). It is "" otherwise, and in a wanted
-	// table always.
+	// Unknown says why gorb must not edit this observed service: it has something that this package cannot say, and that
+	// an edit would reset without a word (docs/kernel.md, "Editing"). It is "" otherwise, and in a wanted table always.
 	Unknown string
 }
 
