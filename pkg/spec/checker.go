@@ -87,7 +87,7 @@ func (c *checker) text(v any, wanted string) (string, bool) {
 }
 
 // whole expects a whole number from lo to hi.
-func whole[T ~uint16 | ~uint32 | ~int64](c *checker, v any, lo, hi int64) opt[T] {
+func whole[T ~uint8 | ~uint16 | ~uint32 | ~int64](c *checker, v any, lo, hi int64) opt[T] {
 	switch v := v.(type) {
 	case int64:
 		switch {
@@ -113,6 +113,15 @@ func whole[T ~uint16 | ~uint32 | ~int64](c *checker, v any, lo, hi int64) opt[T]
 	return opt[T]{}
 }
 
+// boolean expects true or false.
+func (c *checker) boolean(v any) opt[bool] {
+	b, ok := v.(bool)
+	if !ok {
+		c.wrongType(v, "true or false")
+	}
+	return opt[bool]{b, ok}
+}
+
 // oneOf expects one of a few words.
 func oneOf[T ~string](c *checker, v any, words ...T) opt[T] {
 	known := make([]string, len(words))
@@ -135,6 +144,10 @@ func among(s string, words []string) bool { return slices.Contains(words, s) }
 
 // notOneOf reports a word that is not known.
 func (c *checker) notOneOf(s string, known []string) {
+	if c.full() {
+		c.more++
+		return
+	}
 	if near, ok := nearest(s, known); ok {
 		c.addf("%s is not known, did you mean %q?", quote(s), near)
 		return
@@ -144,6 +157,10 @@ func (c *checker) notOneOf(s string, known []string) {
 
 // unknownKey reports the key that the walk is at.
 func (c *checker) unknownKey(key string, known []string) {
+	if c.full() {
+		c.more++
+		return
+	}
 	near, ok := nearest(key, known)
 	message := fmt.Sprintf("there is no such key, did you mean %q?", near)
 	switch {

@@ -12,6 +12,7 @@ type completer struct {
 	declared *declaredService
 	name     string
 	faulty   faulty
+	masks    map[string]netmask // of services whose family is not known yet
 }
 
 // sound reports whether the given keys of the service can be judged; "" is any that is missing.
@@ -28,6 +29,7 @@ func (c *completer) service() Service {
 		Name:       c.name,
 		Method:     d.method.over(base.method).or(defaultMethod),
 		Persistent: d.persistent.over(base.persistent).or(0),
+		Engine:     d.engine.or(""),
 		Drain:      d.drain.over(base.drain).or(DefaultDrain),
 		Pulse:      d.pulse.over(base.pulse).complete(),
 	}
@@ -36,6 +38,7 @@ func (c *completer) service() Service {
 	} else {
 		c.addressIdentity(&s)
 	}
+	c.netmask(&s)
 	c.flags(&s)
 	for _, name := range sortedKeys(d.backends) {
 		s.Backends = append(s.Backends, c.backend(&s, name, d.backends[name]))
@@ -116,51 +119,6 @@ func (c *completer) flagsf(format string, args ...any) {
 		return
 	}
 	c.report.addf(path{"defaults", "service", "flags"}, format+", in service %s", append(args, keyString(c.name))...)
-}
-
-func (c *completer) backend(s *Service, name string, d *declaredBackend) Backend {
-	b := Backend{
-		Name:   name,
-		Host:   d.host.value,
-		Port:   d.port.or(s.Port),
-		Weight: d.weight.over(c.defaults.backend.weight).or(defaultWeight),
-		Method: d.method.over(c.defaults.backend.method).or(NAT),
-		Pulse:  d.pulse.complete(),
-	}
-	at := path{"backends", name}
-	if !d.host.set && c.faulty.soundBackend(c.name, name, "host", "") {
-		c.addf(append(at, "host"), "missing; a backend needs one")
-	}
-	switch {
-	case b.Port == s.Port:
-	case !c.sound("port", "fwmark", "") || !c.faulty.soundBackend(c.name, name, "port", "method", ""):
-	case b.Method != NAT && s.Fwmark != 0:
-		c.addf(append(at, "port"), "%d: method %s leaves the port as the client asked; leave it out in a fwmark service",
-			b.Port, b.Method)
-	case b.Method != NAT:
-		c.addf(append(at, "port"), "%d is not the service's port %d, and method %s cannot change it",
-			b.Port, s.Port, b.Method)
-	case b.Port == 0:
-		c.addf(append(at, "port"), "0, as the client asked, goes only with a fwmark or port 0 of the service")
-	}
-	return b
-}
-
-// distinct reports backends that the kernel could not tell apart. It keeps one of two backends at one address and
-// port, whatever else differs.
-func (c *completer) distinct(s *Service) {
-	seen := make(map[netip.AddrPort]string, len(s.Backends))
-	for _, b := range s.Backends {
-		if !b.Host.IsValid() || !c.sound("port") || !c.faulty.soundBackend(c.name, b.Name, "port") {
-			continue
-		}
-		at := netip.AddrPortFrom(b.Host, b.Port)
-		if first, twice := seen[at]; twice {
-			c.addf(path{"backends", b.Name}, "%s is backend %s already", at, keyString(first))
-			continue
-		}
-		seen[at] = b.Name
-	}
 }
 
 // complete fills in the defaults of a pulse; no pulse stays none.

@@ -52,6 +52,39 @@ func (c *checker) iface(v any) opt[string] {
 	return some(s)
 }
 
+// vip expects an interface, or a table of its name and whether to create it.
+func (c *checker) vip(v any) declaredVIP {
+	var d declaredVIP
+	switch v.(type) {
+	case string:
+		d = declaredVIP{name: c.iface(v), create: some(false)}
+	case map[string]any:
+		walkTable(c, v, vipFields, &d)
+	default:
+		c.wrongType(v, `an interface such as "eth0" or a table such as { name = "gorb0", create = true }`)
+	}
+	return d
+}
+
+var vipFields = fields[declaredVIP]{
+	"name":   func(c *checker, v any, d *declaredVIP) { d.name = c.iface(v) },
+	"create": func(c *checker, v any, d *declaredVIP) { d.create = c.boolean(v) },
+}
+
+// complete reports an interface that is to be made and cannot be.
+func (d declaredVIP) complete(r *report, f faulty) VIPInterface {
+	at := path{"gorb", "vip_interface"}
+	v := VIPInterface{Name: d.name.or(""), Create: d.create.or(false)}
+	switch {
+	case !f.clean(at, []string{"name", "create", ""}):
+	case v.Name == "" && d.create.set:
+		r.addf(append(at, "name"), "missing; the interface needs one")
+	case v.Create && strings.Contains(v.Name, "%"): // dev_alloc_name would put a number for it
+		r.addf(append(at, "name"), "%s has a %% in it, which gorb cannot make", quote(v.Name))
+	}
+	return v
+}
+
 // stateDir expects an absolute path, or nothing for memory only. It is Linux's notion of absolute on any system, so
 // that a configuration checks alike in a pipeline on another.
 func (c *checker) stateDir(v any) opt[string] {

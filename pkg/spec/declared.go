@@ -34,6 +34,7 @@ func (o opt[T]) over(under opt[T]) opt[T] {
 // what they merge to, so nothing here is changed once made.
 type declared struct {
 	gorb     declaredGorb
+	ipvs     declaredIPVS
 	defaults declaredDefaults
 	services map[string]*declaredService
 }
@@ -43,6 +44,27 @@ type declaredGorb struct {
 	iface    opt[string]
 	resync   opt[time.Duration]
 	stateDir opt[string]
+	vip      declaredVIP
+}
+
+type declaredVIP struct {
+	name   opt[string]
+	create opt[bool]
+}
+
+type declaredIPVS struct {
+	tcp, tcpFin, udp opt[time.Duration]
+	sysctls          map[string]string
+	master, backup   *declaredSync
+}
+
+type declaredSync struct {
+	iface  opt[string]
+	id     opt[uint8]
+	maxLen opt[uint16]
+	group  opt[netip.Addr]
+	port   opt[uint16]
+	ttl    opt[uint8]
 }
 
 type declaredDefaults struct {
@@ -59,6 +81,8 @@ type declaredService struct {
 	method     opt[string]
 	flags      opt[string] // every name in it is known
 	persistent opt[time.Duration]
+	netmask    opt[netmask]
+	engine     opt[string]
 	drain      opt[time.Duration]
 	pulse      *declaredPulse
 	backends   map[string]*declaredBackend
@@ -69,7 +93,15 @@ type declaredBackend struct {
 	port   opt[uint16]
 	weight opt[uint32]
 	method opt[Method]
+	upper  opt[uint32]
+	lower  opt[uint32]
+	tunnel declaredEncap
 	pulse  *declaredPulse
+}
+
+type declaredEncap struct {
+	port     opt[uint16]
+	checksum opt[Checksum]
 }
 
 type declaredPulse struct {
@@ -82,6 +114,7 @@ type declaredPulse struct {
 func (d declared) over(under declared) declared {
 	return declared{
 		gorb:     d.gorb.over(under.gorb),
+		ipvs:     d.ipvs.over(under.ipvs),
 		defaults: d.defaults.over(under.defaults),
 		services: overlay(d.services, under.services, (*declaredService).over),
 	}
@@ -93,6 +126,36 @@ func (g declaredGorb) over(under declaredGorb) declaredGorb {
 		iface:    g.iface.over(under.iface),
 		resync:   g.resync.over(under.resync),
 		stateDir: g.stateDir.over(under.stateDir),
+		vip:      declaredVIP{name: g.vip.name.over(under.vip.name), create: g.vip.create.over(under.vip.create)},
+	}
+}
+
+func (i declaredIPVS) over(under declaredIPVS) declaredIPVS {
+	return declaredIPVS{
+		tcp:     i.tcp.over(under.tcp),
+		tcpFin:  i.tcpFin.over(under.tcpFin),
+		udp:     i.udp.over(under.udp),
+		sysctls: overlay(i.sysctls, under.sysctls, func(top, _ string) string { return top }),
+		master:  i.master.over(under.master),
+		backup:  i.backup.over(under.backup),
+	}
+}
+
+// over is like the others; no daemon at all is nil.
+func (s *declaredSync) over(under *declaredSync) *declaredSync {
+	if s == nil || under == nil {
+		if s == nil {
+			return under
+		}
+		return s
+	}
+	return &declaredSync{
+		iface:  s.iface.over(under.iface),
+		id:     s.id.over(under.id),
+		maxLen: s.maxLen.over(under.maxLen),
+		group:  s.group.over(under.group),
+		port:   s.port.over(under.port),
+		ttl:    s.ttl.over(under.ttl),
 	}
 }
 
@@ -110,6 +173,8 @@ func (s *declaredService) over(under *declaredService) *declaredService {
 		method:     s.method.over(under.method),
 		flags:      s.flags.over(under.flags),
 		persistent: s.persistent.over(under.persistent),
+		netmask:    s.netmask.over(under.netmask),
+		engine:     s.engine.over(under.engine),
 		drain:      s.drain.over(under.drain),
 		pulse:      s.pulse.over(under.pulse),
 		backends:   overlay(s.backends, under.backends, (*declaredBackend).over),
@@ -122,8 +187,15 @@ func (b *declaredBackend) over(under *declaredBackend) *declaredBackend {
 		port:   b.port.over(under.port),
 		weight: b.weight.over(under.weight),
 		method: b.method.over(under.method),
+		upper:  b.upper.over(under.upper),
+		lower:  b.lower.over(under.lower),
+		tunnel: b.tunnel.over(under.tunnel),
 		pulse:  b.pulse.over(under.pulse),
 	}
+}
+
+func (e declaredEncap) over(under declaredEncap) declaredEncap {
+	return declaredEncap{port: e.port.over(under.port), checksum: e.checksum.over(under.checksum)}
 }
 
 // over is like the others; no pulse at all is nil.

@@ -21,7 +21,7 @@ var sameValues = cmp.Options{
 
 func TestFormatOf(t *testing.T) {
 	for name, want := range map[string]Format{
-		"/etc/gorb/gorb.toml": TOML, "a.json": JSON, "a.toml.json": JSON, "a.TOML": "", "toml": "", "-": "", "a.yaml": "",
+		"/etc/gorb/gorb.toml": TOML, "a.json": JSON, "a.toml.json": JSON, "a.TOML": TOML, "a.Json": JSON, "toml": "", "-": "", "a.yaml": "",
 	} {
 		if got, ok := FormatOf(name); got != want || ok != (want != "") {
 			t.Errorf("FormatOf(%q) = %q, %t, want %q", name, got, ok, want)
@@ -89,28 +89,48 @@ func TestFull(t *testing.T) {
 		return &Pulse{Type: "http", Interval: interval, Args: all}
 	}
 	want := &Desired{
-		Warnings: Problems{{
-			Source: "full.toml", Line: 41, Path: `services.web.backends."b.example:80".host`,
-			Message: "gorb cannot yet make a backend of another family than its service's",
-		}},
-		Gorb: Gorb{Listen: "127.0.0.1:4672", Interface: "bond0", Resync: time.Minute},
+		Gorb: Gorb{
+			Listen: "127.0.0.1:4672", Interface: "bond0", Resync: time.Minute, VIP: VIPInterface{Name: "gorb0", Create: true},
+		},
+		IPVS: IPVS{
+			Timeouts: Timeouts{TCP: 15 * time.Minute, TCPFin: 2 * time.Minute, UDP: 744 * time.Hour},
+			Sysctls: map[string]string{
+				"conntrack": "1", "drop_entry": "2", "est_cpulist": "0-3,8", "sync_threshold": "3 50",
+				"not_in_every_kernel": "a b",
+			},
+			Master: &SyncDaemon{Interface: "bond0", ID: 255, MaxLen: 65487, Group: addr("ff02::81"), Port: 65535, TTL: 255},
+			Backup: &SyncDaemon{Interface: "bond1", Group: addr("224.0.0.81"), Port: 8848, TTL: 1},
+		},
 		Services: []Service{
 			{
 				Name: "dns", Port: 53, Protocol: UDP, Method: "wlc", Flags: OnePacket, Persistent: 10 * time.Minute,
-				Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
-				Backends: []Backend{{Name: "a", Host: addr("10.1.0.3"), Port: 53, Weight: 10, Method: Tunnel}},
+				Netmask: 0xffffff00, Engine: "sip", Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
+				Backends: []Backend{
+					{Name: "a", Host: addr("10.1.0.3"), Port: 53, Weight: 10, Method: Tunnel},
+					{
+						Name: "b", Host: addr("10.1.0.4"), Port: 53, Weight: 10, Method: GUE, Upper: 1000, Lower: 800,
+						Tunnel: Encap{Port: 6080, Checksum: RemoteChecksum},
+					},
+					{
+						Name: "c", Host: addr("10.1.0.5"), Port: 53, Weight: 10, Method: GRE, Upper: 1000, Lower: 800,
+						Tunnel: Encap{Checksum: SumChecksum},
+					},
+					{
+						Name: "d", Host: addr("10.1.0.6"), Port: 53, Weight: 1<<31 - 1, Method: Tunnel, Upper: 1000, Lower: 800,
+					},
+				},
 			},
 			{
 				Name: "every", Host: addr("2001:db8::1"), Protocol: SCTP, Family: IPv6, Method: "wlc",
 				Persistent: maxDuration, Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
-				Backends: []Backend{{Name: "a", Host: addr("2001:db8::5"), Weight: 65535, Method: DR}},
+				Backends: []Backend{{Name: "a", Host: addr("2001:db8::5"), Weight: 65535, Method: DR, Upper: 1000, Lower: 800}},
 			},
 			{
 				Name: "mark", Fwmark: 1<<32 - 1, Family: IPv6, Method: "wlc", Flags: OnePacket, Persistent: 6 * time.Minute,
-				Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
+				Netmask: 64, Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
 				Backends: []Backend{
-					{Name: "a", Host: addr("2001:db8::3"), Weight: 10, Method: Tunnel},
-					{Name: "b", Host: addr("2001:db8::4"), Port: 8080, Weight: 10, Method: NAT},
+					{Name: "a", Host: addr("2001:db8::3"), Weight: 10, Method: Tunnel, Upper: 1000, Lower: 800},
+					{Name: "b", Host: addr("2001:db8::4"), Port: 8080, Weight: 10, Method: NAT, Upper: 1000, Lower: 800},
 				},
 			},
 			{
@@ -121,19 +141,30 @@ func TestFull(t *testing.T) {
 				}),
 				Backends: []Backend{
 					{
-						Name: "a", Host: addr("10.1.0.1"), Port: 8080, Weight: 100, Method: NAT,
+						Name: "a", Host: addr("10.1.0.1"), Port: 8080, Weight: 100, Method: NAT, Upper: 1000, Lower: 800,
 						Pulse: &Pulse{Type: "tcp", Interval: time.Minute},
 					},
 					{
-						Name: "b.example:80", Host: addr("2001:db8::2"), Port: 80, Weight: 10, Method: Tunnel,
+						Name: "b.example:80", Host: addr("2001:db8::2"), Port: 80, Weight: 10, Method: Tunnel, Upper: 1000, Lower: 800,
 						Pulse: &Pulse{Type: "none", Interval: time.Minute},
 					},
 				},
 			},
 		},
 	}
-	if diff := cmp.Diff(want, got, sameValues); diff != "" {
+	ignoreWarnings := cmpopts.IgnoreFields(Desired{}, "Warnings")
+	if diff := cmp.Diff(want, got, sameValues, ignoreWarnings); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	wantWarnings := `full.toml:19: ipvs.sysctl.not_in_every_kernel: gorb knows no such setting; it is written as it is, ` +
+		`where the kernel has it
+full.toml:21: ipvs.sync.master: the kernel runs no sync daemon beside a backend of another family than its ` +
+		`service's, as "b.example:80" of web is; it refuses whichever comes second
+full.toml:29: ipvs.sync.backup: the kernel runs no sync daemon beside a backend of another family than its ` +
+		`service's, as "b.example:80" of web is; it refuses whichever comes second
+full.toml:96: services.dns.backends.d.weight: 2147483647 is over 65535: programs that keep 16 bits of a weight read it as 65535`
+	if diff := cmp.Diff(wantWarnings, got.Warnings.Error()); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
 }
 

@@ -8,10 +8,12 @@ import (
 // Desired is what the operators declared, merged, complete and valid. It is never changed once made.
 type Desired struct {
 	Gorb     Gorb
+	IPVS     IPVS
 	Services []Service // by name
 	Warnings Problems  // what is allowed and likely a mistake
 
-	layers []*Document // what it was merged from, to say where a field was set
+	layers []*Document        // what it was merged from, to say where a field was set
+	masks  map[string]netmask // by name, of the services whose family WithHost will tell
 }
 
 // Gorb is the daemon's own configuration, [gorb]. It comes only from local files.
@@ -20,12 +22,45 @@ type Gorb struct {
 	Interface string        // services without host use its first address (default "eth0")
 	Resync    time.Duration // the time between full reads of the kernel (default 30s)
 	StateDir  string        // where ownership is remembered (default "/var/lib/gorb"; "" is memory only)
+	VIP       VIPInterface  // where the hosts of services are put as addresses; by default nowhere
+}
+
+// VIPInterface is the interface that gets the virtual addresses, [gorb] vip_interface.
+type VIPInterface struct {
+	Name   string // "": none
+	Create bool   // make it, a dummy interface, where it is missing
+}
+
+// IPVS is what belongs to the kernel's IPVS as a whole, [ipvs]. What is not declared is left as it is.
+type IPVS struct {
+	Timeouts Timeouts
+	Sysctls  map[string]string // of net.ipv4.vs by their names there, such as "conntrack": "1"; nil: none
+	Master   *SyncDaemon       // [ipvs.sync.master]; nil: not declared
+	Backup   *SyncDaemon       // [ipvs.sync.backup]
+}
+
+// Timeouts are those of connections, [ipvs.timeouts], in whole seconds; 0: not declared.
+type Timeouts struct {
+	TCP    time.Duration // established
+	TCPFin time.Duration // after a FIN
+	UDP    time.Duration
+}
+
+// SyncDaemon is a connection synchronisation daemon, as in `ipvsadm --start-daemon`.
+type SyncDaemon struct {
+	Interface string
+	ID        uint8      // syncid (default 0; in a backup 0 takes every master's)
+	MaxLen    uint16     // the longest message in bytes; 0: the kernel's choice, by the interface's MTU
+	Group     netip.Addr // multicast group (default 224.0.0.81)
+	Port      uint16     // (default 8848)
+	TTL       uint8      // (default 1)
 }
 
 // Service is a virtual service, [services.NAME]. It is identified by Protocol, Host and Port, or by Fwmark and Family.
 type Service struct {
 	Name       string
 	Host       netip.Addr // invalid: left out, until WithHost; always invalid with Fwmark
+	OwnHost    bool       // Host was left out: it is an address of the machine's own, and no virtual one
 	Port       uint16     // 0: every port; only with persistence
 	Protocol   Protocol   // "" with Fwmark
 	Fwmark     uint32     // 0: an address service
@@ -33,18 +68,26 @@ type Service struct {
 	Method     string     // the scheduler (default "wrr")
 	Flags      Flags
 	Persistent time.Duration // 0: not persistent; else whole seconds
-	Drain      time.Duration // how long a leaving backend may keep its connections (default 5m; 0: not at all)
-	Pulse      *Pulse        // for the backends that name none; nil: not declared
-	Backends   []Backend     // by name
+	// Netmask groups persistent clients: for IPv4 the mask as a number (255.255.255.0 is 0xffffff00), for IPv6 the prefix
+	// length. 0: every client alone. OneClient is the IPv4 mask 0.0.0.0: all clients count as one, and Netmask is 0.
+	Netmask   uint32
+	OneClient bool
+	Engine    string        // of persistence: "sip"; "": none
+	Drain     time.Duration // how long a leaving backend may keep its connections (default 5m; 0: not at all)
+	Pulse     *Pulse        // for the backends that name none; nil: not declared
+	Backends  []Backend     // by name
 }
 
 // Backend is a real server, [services.NAME.backends.NAME].
 type Backend struct {
 	Name   string
 	Host   netip.Addr
-	Port   uint16 // default: the service's; 0 in mark and port-0 services: as the client asked
-	Weight uint32 // 0..65535 (default 100); 0 drains
+	Port   uint16 // default: the service's, 0 with a mark; 0: as the client asked
+	Weight uint32 // 0..2147483647 (default 100); 0 drains
 	Method Method // default NAT
+	Upper  uint32 // upper_threshold: with so many connections it gets no new ones; 0: no limit
+	Lower  uint32 // lower_threshold: with fewer it gets them again; 0: three quarters of Upper
+	Tunnel Encap  // of GUE and GRE
 	Pulse  *Pulse // nil: the service's
 }
 
@@ -74,14 +117,33 @@ const (
 	IPv6 Family = "ipv6"
 )
 
-// Method is a forwarding method: "nat" (masquerading), "dr" (direct routing) or "tunnel" (IP in IP).
+// Method is a forwarding method: "nat" (masquerading), "dr" (direct routing), or a tunnel: "tunnel" (IP in IP; "ipip"
+// is the same), "gue" or "gre".
 type Method string
 
-// The forwarding methods, by the names that GORB gave them.
+// The forwarding methods, the first three by the names that GORB gave them.
 const (
 	NAT    Method = "nat"
 	DR     Method = "dr"
 	Tunnel Method = "tunnel"
+	GUE    Method = "gue"
+	GRE    Method = "gre"
+)
+
+// Encap is what a tunnel has beside its kind.
+type Encap struct {
+	Port     uint16   // tunnel_port: the UDP port of GUE; 0 for the others
+	Checksum Checksum // tunnel_checksum, of GUE and GRE (default NoChecksum)
+}
+
+// Checksum says what checksum a tunnel carries: "nocsum", "csum", or "remcsum" (GUE only).
+type Checksum string
+
+// The checksums, by ipvsadm's names. The empty one is that of methods that have none.
+const (
+	NoChecksum     Checksum = "nocsum"
+	SumChecksum    Checksum = "csum"
+	RemoteChecksum Checksum = "remcsum"
 )
 
 // Flags are the flags of a service. sh-fallback and mh-fallback are Flag1, sh-port and mh-port Flag2.

@@ -15,6 +15,7 @@ type Document struct {
 	format   Format
 	text     string // kept to find the line of a field when somebody asks
 	empty    bool
+	services bool // it has the key, if only an empty one
 	declared declared
 
 	faults Problems // what Decode found wrong; such a document cannot be used
@@ -60,6 +61,7 @@ func Decode(name string, f Format, data []byte) (*Document, error) {
 	c := checker{report: &report, retyped: retype}
 	walkTable(&c, root, documentFields, &d.declared)
 	d.empty = len(root) == 0
+	_, d.services = root["services"]
 	if report.empty() {
 		return d, nil
 	}

@@ -81,13 +81,18 @@ func (c *checker) persistent(v any) opt[time.Duration] {
 		}
 		return some(time.Duration(0))
 	case string, int64:
-		d := c.duration(v, time.Second, maxDuration)
-		if d.set && d.value%time.Second != 0 {
-			c.addf("%s is not whole seconds", quote(v.(string)))
-			return opt[time.Duration]{}
-		}
-		return d
+		return c.seconds(v)
 	}
 	c.wrongType(v, `true, false or a duration such as "5m"`)
 	return opt[time.Duration]{}
+}
+
+// seconds expects whole seconds, as many as ipvsadm(8) takes for a timeout.
+func (c *checker) seconds(v any) opt[time.Duration] {
+	d := c.duration(v, time.Second, maxDuration)
+	if d.set && d.value%time.Second != 0 {
+		c.addf("%s is not whole seconds", quote(v.(string)))
+		return opt[time.Duration]{}
+	}
+	return d
 }

@@ -67,6 +67,12 @@ func (s *Service) settings() []setting {
 	default:
 		out = append(out, set("persistent", formatDuration(s.Persistent)))
 	}
+	if mask := formatNetmask(s); mask != nil {
+		out = append(out, set("persistence_netmask", mask))
+	}
+	if s.Engine != "" {
+		out = append(out, set("pe", s.Engine))
+	}
 	if s.Drain != DefaultDrain {
 		out = append(out, set("drain", formatDuration(s.Drain)))
 	}
@@ -85,6 +91,18 @@ func (b *Backend) settings() []setting {
 	}
 	if b.Method != NAT {
 		out = append(out, set("method", string(b.Method)))
+	}
+	if b.Tunnel.Port != 0 {
+		out = append(out, set("tunnel_port", int64(b.Tunnel.Port)))
+	}
+	if b.Tunnel.Checksum != "" && b.Tunnel.Checksum != NoChecksum {
+		out = append(out, set("tunnel_checksum", string(b.Tunnel.Checksum)))
+	}
+	if b.Upper != 0 {
+		out = append(out, set("upper_threshold", int64(b.Upper)))
+	}
+	if b.Lower != 0 {
+		out = append(out, set("lower_threshold", int64(b.Lower)))
 	}
 	return b.Pulse.appendTo(out)
 }

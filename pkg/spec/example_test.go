@@ -33,7 +33,7 @@ port = 8080
 		fmt.Println(err)
 		return
 	}
-	web, _ := desired.Service("web")
+	web := desired.Services[0]
 	fmt.Println(web.Protocol, web.Host, web.Port, web.Method, web.Flags.Names(web.Method))
 	for _, b := range web.Backends {
 		fmt.Println(b.Name, b.Host, b.Port, b.Method, b.Weight)

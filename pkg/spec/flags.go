@@ -2,13 +2,13 @@ package spec
 
 import "strings"
 
-// schedulers are those of the kernel, but for "none", which it takes and which blackholes.
+// schedulers are those of the kernel. "none" is the lack of one (ip_vs_add_service): connections go on, and new ones
+// are refused.
 var schedulers = []string{
-	"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "mh", "dh", "sed", "nq", "fo", "ovf", "twos",
+	"rr", "wrr", "lc", "wlc", "lblc", "lblcr", "sh", "mh", "dh", "sed", "nq", "fo", "ovf", "twos", noScheduler,
 }
 
-// Schedulers returns the names that a service's method may have.
-func Schedulers() []string { return append([]string(nil), schedulers...) }
+const noScheduler = "none"
 
 // flagNames are the flags as GORB and ipvsadm(8) name them. Where a bit has more than one name, that of a method
 // stands before the common one.
@@ -58,21 +58,26 @@ func parseFlags(s, method string) (flags Flags, misfit []string) {
 	return flags, misfit
 }
 
-// flags reads the flags of a service and checks that each is known. Whether they fit is for the merged whole to say.
+// flags reads the flags of a service and checks that each is known. Whether they fit is for the merged whole to say:
+// it looks at those of [defaults.service] once for every service, so each is kept once, however often it is written.
 func (c *checker) flags(v any) opt[string] {
 	s, ok := c.text(v, `flags such as "sh-fallback|sh-port"`)
 	if !ok || s == "" {
 		return opt[string]{s, ok}
 	}
-	names := make([]string, len(flagNames))
+	known := make([]string, len(flagNames))
 	for i, n := range flagNames {
-		names[i] = n.name
+		known[i] = n.name
 	}
+	var names []string
 	for name := range strings.SplitSeq(s, "|") {
-		if !among(name, names) {
-			c.notOneOf(name, names)
+		switch {
+		case !among(name, known):
+			c.notOneOf(name, known)
 			ok = false
+		case !among(name, names):
+			names = append(names, name)
 		}
 	}
-	return opt[string]{s, ok}
+	return opt[string]{strings.Join(names, "|"), ok}
 }

@@ -1,6 +1,9 @@
 package spec
 
-import "strings"
+import (
+	"path/filepath"
+	"strings"
+)
 
 // Format is the syntax of a document.
 type Format string
@@ -11,10 +14,10 @@ const (
 	JSON Format = "json"
 )
 
-// FormatOf returns the format that the ending of a file's name stands for: ".toml" or ".json", in lower case.
+// FormatOf returns the format that the ending of a file's name stands for: ".toml" or ".json", in any case.
 func FormatOf(name string) (Format, bool) {
 	for _, f := range []Format{TOML, JSON} {
-		if strings.HasSuffix(name, "."+string(f)) {
+		if strings.EqualFold(filepath.Ext(name), "."+string(f)) {
 			return f, true
 		}
 	}

@@ -42,7 +42,12 @@ func (d *Desired) WithHost(a netip.Addr) (*Desired, error) {
 			faults.addf(path{"services", s.Name, "host"}, "%s", why)
 			continue
 		}
-		s.Host, s.Family = a, familyOf(a)
+		s.Host, s.OwnHost, s.Family = a, true, familyOf(a)
+		if mask, ok := d.masks[s.Name]; ok {
+			if why := mask.apply(s, s.Family); why != "" {
+				faults.addf(path{"services", s.Name, "persistence_netmask"}, "%s", why)
+			}
+		}
 	}
 	if faults.empty() {
 		c.checkHosts(&faults, nil)
@@ -50,6 +55,7 @@ func (d *Desired) WithHost(a netip.Addr) (*Desired, error) {
 	if !faults.empty() {
 		return nil, faults.problems(d.layers)
 	}
+	c.Warnings = c.WarningsOn("")
 	return &c, nil
 }
 
@@ -88,8 +94,8 @@ func (id identity) String() string {
 	return fmt.Sprintf("%s %s", id.protocol, netip.AddrPortFrom(id.host, id.port))
 }
 
-// checkHosts reports services that the kernel could not tell apart, and backends of a family that the service cannot
-// reach. Both depend on hosts, which may come late. What is faulty has been reported.
+// checkHosts reports services that the kernel could not tell apart, hosts that no interface can have, and backends of a
+// family that the service cannot reach. All depend on hosts, which may come late. What is faulty has been reported.
 func (d *Desired) checkHosts(r *report, f faulty) {
 	seen := make(map[identity]string, len(d.Services))
 	for i := range d.Services {
@@ -100,6 +106,9 @@ func (d *Desired) checkHosts(r *report, f faulty) {
 		}
 		if !f.sound(s.Name, "host", "port", "protocol", "fwmark", "family", "") {
 			continue
+		}
+		if why := notOneHost(s.Host); why != "" && d.Gorb.VIP.Name != "" {
+			r.addf(path{"services", s.Name, "host"}, "%s %s, which cannot be put on the vip_interface", s.Host, why)
 		}
 		id := s.identity()
 		if first, twice := seen[id]; twice {
@@ -116,12 +125,12 @@ func (s *Service) checkFamilies(r *report, f faulty) {
 		return
 	}
 	for _, b := range s.Backends {
-		if !b.Host.IsValid() || b.Method == Tunnel || familyOf(b.Host) == s.Family ||
+		if !b.Host.IsValid() || b.Method.crossesFamilies() || familyOf(b.Host) == s.Family ||
 			!f.soundBackend(s.Name, b.Name, "method", "") {
 			continue
 		}
 		r.addf(path{"services", s.Name, "backends", b.Name, "host"},
-			"%s is %s and the service %s; only method tunnel crosses families, and this is %s",
+			"%s is %s and the service %s; only tunnels (tunnel, gue, gre) cross families, and this is %s",
 			b.Host, familyOf(b.Host), s.Family, b.Method)
 	}
 }

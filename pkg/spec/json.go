@@ -12,7 +12,7 @@ import (
 // makes the document unreadable is the error, a pending problem.
 func parseJSON(text string, r *report) (map[string]any, error) {
 	if strings.TrimSpace(text) == "" {
-		return nil, pending{message: "the file is empty; JSON that declares nothing is {}"}
+		return nil, pending{message: `the file is empty; {"services": {}} says that there are none`}
 	}
 	// Syntax is encoding/json's to judge, which it does without recursion. The reader can then trust the text.
 	var raw json.RawMessage

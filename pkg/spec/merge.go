@@ -31,49 +31,76 @@ const (
 // Documents that Decode found fault with are never merged; their problems are in the error, beside what is wrong with the
 // whole as far as that can be told.
 func Merge(docs ...*Document) (*Desired, error) {
-	var all declared
+	all := layered(docs)
 	var known Problems
 	wrong := faulty{}
 	for _, d := range docs {
-		all = d.declared.over(all)
 		known = append(known, d.faults...)
 		maps.Copy(wrong, d.faulty)
 	}
 
-	var faults, doubts report
-	desired := &Desired{Gorb: all.gorb.complete(), layers: docs}
+	var faults report
+	desired := &Desired{
+		Gorb:   all.gorb.complete(&faults, wrong),
+		IPVS:   all.ipvs.complete(&faults, wrong),
+		layers: docs,
+		masks:  make(map[string]netmask),
+	}
 	for _, name := range sortedKeys(all.services) {
-		c := completer{report: &faults, defaults: &all.defaults, declared: all.services[name], name: name, faulty: wrong}
+		c := completer{
+			report: &faults, defaults: &all.defaults, declared: all.services[name], name: name, faulty: wrong,
+			masks: desired.masks,
+		}
 		desired.Services = append(desired.Services, c.service())
 	}
 	desired.checkHosts(&faults, wrong)
 	if !faults.empty() || len(known) > 0 {
 		return nil, inOrder(docs, append(known, faults.problems(docs)...))
 	}
-	for i := range desired.Services {
-		desired.Services[i].doubt(&doubts)
-	}
-	desired.Warnings = doubts.problems(docs)
+	desired.Warnings = desired.WarningsOn("")
 	return desired, nil
 }
 
-// inOrder sorts problems by document, line and path.
+// layered lays what documents declare over one another. It does so by halves: one by one, what thousands of documents
+// declare would be copied once for each of them.
+func layered(docs []*Document) declared {
+	switch n := len(docs); n {
+	case 0:
+		return declared{}
+	case 1:
+		return docs[0].declared
+	default:
+		return layered(docs[n/2:]).over(layered(docs[:n/2]))
+	}
+}
+
+// inOrder sorts problems by document, line and path; how many there are more comes last, as it has neither.
 func inOrder(docs []*Document, problems Problems) Problems {
 	layer := make(map[string]int, len(docs))
 	for i, d := range docs {
 		layer[d.name] = i
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(layer[a.Source], layer[b.Source]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))
+		return cmp.Or(cmp.Compare(layer[a.Source], layer[b.Source]), placeless(a)-placeless(b),
+			cmp.Compare(a.Line, b.Line), cmp.Compare(a.Path, b.Path))
 	})
 	return problems
 }
 
-func (g declaredGorb) complete() Gorb {
+// placeless is 1 for a problem that has no place in its document, else 0.
+func placeless(p Problem) int {
+	if p.Line == 0 && p.Path == "" {
+		return 1
+	}
+	return 0
+}
+
+func (g declaredGorb) complete(r *report, f faulty) Gorb {
 	return Gorb{
 		Listen:    g.listen.or(defaultListen),
 		Interface: g.iface.or(defaultInterface),
 		Resync:    g.resync.or(defaultResync),
 		StateDir:  g.stateDir.or(defaultStateDir),
+		VIP:       g.vip.complete(r, f),
 	}
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -143,6 +144,23 @@ func TestMergePlaces(t *testing.T) {
 	}
 }
 
+// TestMergeCounts: of problems beyond those that are told apart the number comes last in their document.
+func TestMergeCounts(t *testing.T) {
+	base := "[services.web]\nhost = \"10.0.0.1\"\nport = 80\n[services.web.backends]\n"
+	for i := range 150 {
+		base += fmt.Sprintf("b%03d = {host = \"10.1.0.1\"}\n", i)
+	}
+	_, err := Merge(decode(t, "0.toml", base))
+	lines := strings.Split(fmt.Sprint(err), "\n")
+	want := []string{
+		"0.toml:6: services.web.backends.b001: 10.1.0.1:80 is backend b000 already",
+		"0.toml: and 49 more",
+	}
+	if diff := cmp.Diff(want, []string{lines[0], lines[len(lines)-1]}); diff != "" {
+		t.Errorf("the first line and the last (-want +got):\n%s", diff)
+	}
+}
+
 // TestLinesOfInlineAndQuotedKeys: a line is found however its key is written.
 func TestLinesOfInlineAndQuotedKeys(t *testing.T) {
 	text := "services.\"w\\u0065b\".host = \"10.0.0.1\"\n" +
@@ -169,14 +187,27 @@ func TestLinesOfInlineAndQuotedKeys(t *testing.T) {
 		"services.web = 1":                   0,
 		"services.web.backends.a.host.other": 0,
 	} {
-		source, line, ok := desired.Origin(field)
-		if line != want || ok != (want > 0) || ok && source != "gorb.toml" {
-			t.Errorf("Origin(%s) = %q, %d, %t, want line %d", field, source, line, ok, want)
+		source, line := declaredAt(desired, field)
+		if line != want || line > 0 && source != "gorb.toml" {
+			t.Errorf("%s is in %q, line %d, want line %d", field, source, line, want)
 		}
 	}
 }
 
-func TestOriginIsTheLastLayer(t *testing.T) {
+// declaredAt returns where a field is declared, 0 for nowhere.
+func declaredAt(d *Desired, field string) (source string, line int) {
+	p, ok := parsePath(field)
+	if !ok {
+		return "", 0
+	}
+	found := locate(d.layers, []path{p})[0]
+	if found.depth < len(p) {
+		return "", 0
+	}
+	return d.layers[found.layer].name, found.line
+}
+
+func TestPlaceIsInTheLastLayer(t *testing.T) {
 	js, err := Decode("b.json", JSON, []byte("{\"services\": {\n\"web\": {\n\"port\":\n81}}}"))
 	if err != nil {
 		t.Fatal(err)
@@ -185,9 +216,9 @@ func TestOriginIsTheLastLayer(t *testing.T) {
 	for field, want := range map[string]string{
 		"services.web.port": "b.json 3", "services.web.host": "a.toml 2", "services.web": "b.json 2",
 	} {
-		source, line, _ := desired.Origin(field)
+		source, line := declaredAt(desired, field)
 		if got := source + " " + string(rune('0'+line)); got != want {
-			t.Errorf("Origin(%s) = %s, want %s", field, got, want)
+			t.Errorf("%s is in %s, want %s", field, got, want)
 		}
 	}
 }
@@ -214,7 +245,7 @@ port = 80
 		"10.0.0.2": "",
 		"10.0.0.1": "gorb.toml:2: services.web: tcp 10.0.0.1:80 is service fixed already",
 		"2001:db8::1": "gorb.toml:5: services.web.backends.a.host: 10.1.0.1 is ipv4 and the service ipv6; " +
-			"only method tunnel crosses families, and this is nat",
+			"only tunnels (tunnel, gue, gre) cross families, and this is nat",
 		"": "gorb.toml:2: services.web.host: it is left out, and interface bond0 has no global address\n" +
 			"gorb.toml:8: services.dns.host: it is left out, and interface bond0 has no global address",
 		"fe80::1": "gorb.toml:2: services.web.host: it is left out, and fe80::1 of interface bond0 is a link-local " +
@@ -234,7 +265,7 @@ port = 80
 		if err != nil {
 			t.Fatal(err)
 		}
-		if s, ok := with.Service("web"); !ok || s.Host != addr || s.Family != IPv4 || len(with.NeedHost()) > 0 {
+		if s := with.Services[3]; s.Name != "web" || s.Host != addr || s.Family != IPv4 || len(with.NeedHost()) > 0 {
 			t.Errorf("%s: got %+v", host, s)
 		}
 	}
@@ -243,18 +274,6 @@ port = 80
 	}
 	if _, err := merge(t).WithHost(netip.Addr{}); err != nil {
 		t.Errorf("no service needs a host: %v", err)
-	}
-}
-
-func TestService(t *testing.T) {
-	desired := merge(t, decode(t, "gorb.toml", "[services.a]\nport = 1\n[services.b]\nport = 2\n[services.c]\nport = 3\n"))
-	for name, port := range map[string]uint16{"a": 1, "b": 2, "c": 3} {
-		if s, ok := desired.Service(name); !ok || s.Port != port {
-			t.Errorf("Service(%s) = %+v, %t", name, s, ok)
-		}
-	}
-	if s, ok := desired.Service("d"); ok || s != nil {
-		t.Errorf("Service(d) = %+v", s)
 	}
 }
 
@@ -267,6 +286,8 @@ protocol = "tcp"
 method = "sh"
 flags = "sh-port"
 persistent = "1m"
+persistence_netmask = 24
+pe = "sip"
 drain = "1m"
 pulse = { type = "http", args = { path = "/" } }
 [services.web.backends.a]
@@ -274,7 +295,14 @@ host = "10.1.0.1"
 port = 81
 weight = 1
 method = "nat"
+upper_threshold = 20
+lower_threshold = 10
 pulse = { type = "tcp", interval = "1s" }
+[services.web.backends.tunnel]
+host = "10.1.0.3"
+method = "gue"
+tunnel_port = 6080
+tunnel_checksum = "csum"
 `
 	web := func(text string) *Service { return &merge(t, decode(t, "gorb.toml", text)).Services[0] }
 	if !web(text).Equal(web(text)) {
@@ -287,6 +315,13 @@ pulse = { type = "tcp", interval = "1s" }
 		{"flags = \"sh-port\"", "flags = \"\""},
 		{`"sh"`, `"mh"`},
 		{"persistent = \"1m\"", "persistent = \"2m\""},
+		{"netmask = 24", "netmask = 23"},
+		{"netmask = 24", "netmask = 0"},
+		{`pe = "sip"`, `pe = ""`},
+		{"upper_threshold = 20", "upper_threshold = 21"},
+		{"lower_threshold = 10", "lower_threshold = 0"},
+		{"tunnel_port = 6080", "tunnel_port = 6081"},
+		{`"csum"`, `"remcsum"`},
 		{"drain = \"1m\"", "drain = \"2m\""},
 		{`path = "/"`, `path = "/a"`},
 		{`"http"`, `"none"`},

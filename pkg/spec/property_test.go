@@ -49,6 +49,8 @@ func anyService(t *rapid.T, name string, i int) Service {
 	if s.Protocol == UDP || s.Fwmark != 0 {
 		s.Flags |= rapid.SampledFrom([]Flags{0, OnePacket}).Draw(t, "ops")
 	}
+	anyGroups(t, &s)
+	s.Engine = rapid.SampledFrom([]string{"", "sip"}).Draw(t, "engine")
 	backends := rapid.SliceOfNDistinct(anyName, 0, 4, rapid.ID).Draw(t, "backends")
 	slices.Sort(backends)
 	for j, name := range backends {
@@ -57,24 +59,42 @@ func anyService(t *rapid.T, name string, i int) Service {
 	return s
 }
 
+// anyGroups draws what groups clients.
+func anyGroups(t *rapid.T, s *Service) {
+	most := uint32(1<<32 - 2)
+	if s.Family == IPv6 {
+		most = 127
+	}
+	s.Netmask = rapid.Uint32Range(0, most).Draw(t, "netmask")
+	if s.Family == IPv4 && rapid.Bool().Draw(t, "one client") {
+		s.Netmask, s.OneClient = 0, true
+	}
+}
+
 func anyBackend(t *rapid.T, s *Service, name string, j int) Backend {
 	b := Backend{
 		Name:   name,
 		Port:   s.Port,
-		Weight: rapid.Uint32Range(0, 65535).Draw(t, "weight"),
-		Method: rapid.SampledFrom([]Method{NAT, DR, Tunnel}).Draw(t, "forward"),
+		Weight: rapid.Uint32Range(0, 1<<31-1).Draw(t, "weight"),
+		Method: rapid.SampledFrom([]Method{NAT, DR, Tunnel, GUE, GRE}).Draw(t, "forward"),
+		Upper:  rapid.Uint32Range(0, 1<<31-1).Draw(t, "upper"),
 		Pulse:  anyPulse(t),
 	}
+	b.Lower = rapid.Uint32Range(0, b.Upper).Draw(t, "lower")
+	switch b.Method {
+	case GUE:
+		b.Tunnel.Port = rapid.Uint16Min(1).Draw(t, "tunnel port")
+		b.Tunnel.Checksum = rapid.SampledFrom([]Checksum{NoChecksum, SumChecksum, RemoteChecksum}).Draw(t, "checksum")
+	case GRE:
+		b.Tunnel.Checksum = rapid.SampledFrom([]Checksum{NoChecksum, SumChecksum}).Draw(t, "checksum")
+	}
 	family := s.Family
-	if b.Method == Tunnel {
-		family = rapid.SampledFrom([]Family{IPv4, IPv6}).Draw(t, "tunnel")
+	if b.Method.crossesFamilies() {
+		family = rapid.SampledFrom([]Family{IPv4, IPv6}).Draw(t, "other family")
 	}
 	b.Host = anyHost(family, 1000+j)
-	if b.Method == NAT {
+	if b.Method == NAT || s.Fwmark != 0 {
 		b.Port = rapid.Uint16().Draw(t, "rport")
-		if s.Port > 0 {
-			b.Port = max(b.Port, 1)
-		}
 	}
 	return b
 }

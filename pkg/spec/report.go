@@ -29,12 +29,15 @@ type report struct {
 
 func (r *report) empty() bool { return len(r.found) == 0 }
 
+// full reports whether a further problem is only counted, so that its message need not be made.
+func (r *report) full() bool { return len(r.found) == maxProblems }
+
 // addf reports a problem at a path.
 func (r *report) addf(p path, format string, args ...any) { r.addLine(p, 0, format, args...) }
 
 // addLine is addf for a problem whose line is known.
 func (r *report) addLine(p path, line int, format string, args ...any) {
-	if len(r.found) < maxProblems {
+	if !r.full() {
 		r.add(pending{path: p, line: line, message: fmt.Sprintf(format, args...)})
 		return
 	}
@@ -43,7 +46,7 @@ func (r *report) addLine(p path, line int, format string, args ...any) {
 
 // add reports a problem, whose path it copies.
 func (r *report) add(p pending) {
-	if len(r.found) == maxProblems {
+	if r.full() {
 		r.more++
 		return
 	}

@@ -13,14 +13,16 @@ type fields[T any] map[string]func(c *checker, v any, into *T)
 var documentFields = fields[declared]{
 	"gorb":     func(c *checker, v any, d *declared) { walkTable(c, v, gorbFields, &d.gorb) },
 	"defaults": func(c *checker, v any, d *declared) { walkTable(c, v, defaultsFields, &d.defaults) },
+	"ipvs":     func(c *checker, v any, d *declared) { walkTable(c, v, ipvsFields, &d.ipvs) },
 	"services": func(c *checker, v any, d *declared) { d.services = walkNamed(c, v, "service", serviceFields) },
 }
 
 var gorbFields = fields[declaredGorb]{
-	"listen":    func(c *checker, v any, g *declaredGorb) { g.listen = c.listen(v) },
-	"interface": func(c *checker, v any, g *declaredGorb) { g.iface = c.iface(v) },
-	"resync":    func(c *checker, v any, g *declaredGorb) { g.resync = c.duration(v, time.Second, time.Hour) },
-	"state_dir": func(c *checker, v any, g *declaredGorb) { g.stateDir = c.stateDir(v) },
+	"listen":        func(c *checker, v any, g *declaredGorb) { g.listen = c.listen(v) },
+	"interface":     func(c *checker, v any, g *declaredGorb) { g.iface = c.iface(v) },
+	"resync":        func(c *checker, v any, g *declaredGorb) { g.resync = c.duration(v, time.Second, time.Hour) },
+	"state_dir":     func(c *checker, v any, g *declaredGorb) { g.stateDir = c.stateDir(v) },
+	"vip_interface": func(c *checker, v any, g *declaredGorb) { g.vip = c.vip(v) },
 }
 
 var defaultsFields = fields[declaredDefaults]{
@@ -28,7 +30,8 @@ var defaultsFields = fields[declaredDefaults]{
 	"backend": func(c *checker, v any, d *declaredDefaults) { walkTable(c, v, backendDefaults, &d.backend) },
 }
 
-// serviceDefaults are the keys of a service that are not its identity, and protocol, which few mix.
+// serviceDefaults are the keys that services may share: what is not their identity and goes with any, and protocol,
+// which few mix.
 var serviceDefaults = fields[declaredService]{
 	"protocol":   func(c *checker, v any, s *declaredService) { s.protocol = oneOf(c, v, TCP, UDP, SCTP) },
 	"method":     func(c *checker, v any, s *declaredService) { s.method = oneOf(c, v, schedulers...) },
@@ -39,10 +42,14 @@ var serviceDefaults = fields[declaredService]{
 }
 
 var serviceFields = join(serviceDefaults, fields[declaredService]{
-	"host":   func(c *checker, v any, s *declaredService) { s.host = c.address(v) },
+	"host":   func(c *checker, v any, s *declaredService) { s.host = c.serviceHost(v) },
 	"port":   func(c *checker, v any, s *declaredService) { s.port = whole[uint16](c, v, 0, 65535) },
 	"fwmark": func(c *checker, v any, s *declaredService) { s.fwmark = whole[uint32](c, v, 1, 1<<32-1) },
 	"family": func(c *checker, v any, s *declaredService) { s.family = oneOf(c, v, IPv4, IPv6) },
+	"pe":     func(c *checker, v any, s *declaredService) { s.engine = c.engine(v) },
+	"persistence_netmask": func(c *checker, v any, s *declaredService) {
+		s.netmask = c.netmask(v)
+	},
 	"backends": func(c *checker, v any, s *declaredService) {
 		s.backends = walkNamed(c, v, "backend", backendFields)
 	},
@@ -50,8 +57,20 @@ var serviceFields = join(serviceDefaults, fields[declaredService]{
 
 // backendDefaults are the keys of a backend that all backends may share.
 var backendDefaults = fields[declaredBackend]{
-	"weight": func(c *checker, v any, b *declaredBackend) { b.weight = whole[uint32](c, v, 0, 65535) },
-	"method": func(c *checker, v any, b *declaredBackend) { b.method = oneOf(c, v, NAT, DR, Tunnel) },
+	"weight": func(c *checker, v any, b *declaredBackend) { b.weight = whole[uint32](c, v, 0, maxCount) },
+	"method": func(c *checker, v any, b *declaredBackend) { b.method = c.forwarding(v) },
+	"upper_threshold": func(c *checker, v any, b *declaredBackend) {
+		b.upper = whole[uint32](c, v, 0, maxCount)
+	},
+	"lower_threshold": func(c *checker, v any, b *declaredBackend) {
+		b.lower = whole[uint32](c, v, 0, maxCount)
+	},
+	"tunnel_port": func(c *checker, v any, b *declaredBackend) {
+		b.tunnel.port = whole[uint16](c, v, 1, 65535)
+	},
+	"tunnel_checksum": func(c *checker, v any, b *declaredBackend) {
+		b.tunnel.checksum = oneOf(c, v, NoChecksum, SumChecksum, RemoteChecksum)
+	},
 }
 
 var backendFields = join(backendDefaults, fields[declaredBackend]{
@@ -59,6 +78,29 @@ var backendFields = join(backendDefaults, fields[declaredBackend]{
 	"port":  func(c *checker, v any, b *declaredBackend) { b.port = whole[uint16](c, v, 0, 65535) },
 	"pulse": func(c *checker, v any, b *declaredBackend) { b.pulse = c.pulse(v) },
 })
+
+// maxCount bounds weights and thresholds, which the kernel keeps in an int.
+const maxCount = 1<<31 - 1
+
+// engine expects a persistence engine, of which the kernel has one, or "" for none.
+func (c *checker) engine(v any) opt[string] {
+	s, ok := c.text(v, `a persistence engine, "sip"`)
+	if ok && s != "" && s != "sip" {
+		c.addf("%s is not a persistence engine; there is \"sip\"", quote(s))
+		ok = false
+	}
+	return opt[string]{s, ok}
+}
+
+// forwarding expects a forwarding method, for one of which ipvsadm has another name.
+func (c *checker) forwarding(v any) opt[Method] {
+	const ipip Method = "ipip"
+	m := oneOf(c, v, NAT, DR, Tunnel, ipip, GUE, GRE)
+	if m.value == ipip {
+		m.value = Tunnel
+	}
+	return m
+}
 
 var pulseFields = fields[declaredPulse]{
 	"type":     func(c *checker, v any, p *declaredPulse) { p.kind = oneOf(c, v, "none", "tcp", "http") },

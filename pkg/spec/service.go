@@ -3,27 +3,19 @@ package spec
 import (
 	"maps"
 	"slices"
-	"strings"
 )
-
-// Service returns the service of a name.
-func (d *Desired) Service(name string) (*Service, bool) {
-	i, ok := slices.BinarySearchFunc(d.Services, name, func(s Service, name string) int {
-		return strings.Compare(s.Name, name)
-	})
-	if !ok {
-		return nil, false
-	}
-	return &d.Services[i], true
-}
 
 // Equal reports whether two services are declared alike, names, backends and pulses included.
 func (s *Service) Equal(o *Service) bool {
 	return s.Name == o.Name &&
 		s.identity() == o.identity() &&
+		s.OwnHost == o.OwnHost &&
 		s.Method == o.Method &&
 		s.Flags == o.Flags &&
 		s.Persistent == o.Persistent &&
+		s.Netmask == o.Netmask &&
+		s.OneClient == o.OneClient &&
+		s.Engine == o.Engine &&
 		s.Drain == o.Drain &&
 		s.Pulse.equal(o.Pulse) &&
 		slices.EqualFunc(s.Backends, o.Backends, Backend.equal)
@@ -31,7 +23,7 @@ func (s *Service) Equal(o *Service) bool {
 
 func (b Backend) equal(o Backend) bool {
 	return b.Name == o.Name && b.Host == o.Host && b.Port == o.Port && b.Weight == o.Weight && b.Method == o.Method &&
-		b.Pulse.equal(o.Pulse)
+		b.Upper == o.Upper && b.Lower == o.Lower && b.Tunnel == o.Tunnel && b.Pulse.equal(o.Pulse)
 }
 
 func (p *Pulse) equal(o *Pulse) bool {

@@ -74,3 +74,12 @@ func tomlProblem(text string, err error) error {
 	}
 	return p
 }
+
+// parsePath reads a path as path.String writes it.
+func parsePath(s string) (path, bool) {
+	scan := tomlScanner{text: s, line: 1}
+	if !scan.key(0) || scan.pos < len(s) {
+		return nil, false
+	}
+	return scan.at, true
+}

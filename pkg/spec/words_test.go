@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"slices"
 	"testing"
 	"time"
 )
@@ -78,16 +77,5 @@ func TestNames(t *testing.T) {
 		if isName(name) {
 			t.Errorf("%q is no name", name)
 		}
-	}
-}
-
-func TestSchedulers(t *testing.T) {
-	names := Schedulers()
-	if len(names) != 14 || !slices.Contains(names, "twos") || slices.Contains(names, "none") {
-		t.Errorf("Schedulers() = %v", names)
-	}
-	names[0] = "x"
-	if Schedulers()[0] != "rr" {
-		t.Error("Schedulers returns its own list")
 	}
 }
