@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -24,8 +26,10 @@ func applyCommand() *command {
 		summary: "make the kernel's table what the files declare, once",
 		text: `Makes one pass, waits for leaving backends to lose their connections, deletes those
 that are empty, and ends. What still drains then goes on at weight 0, and the next
-apply, or the daemon, deletes it. A gorb that runs keeps the table, so apply refuses then.`,
-		example: "gorb apply --wait 2m gorb.toml",
+apply, or the daemon, deletes it. A gorb that runs keeps the table, so apply refuses then.
+It prints what it did, as 'gorb plan' says it before, and exits with 1 where not all of
+it could be done: the next apply tries the rest.`,
+		examples: []string{"gorb apply gorb.toml", "gorb apply --wait 2m base.toml site.toml", "gorb apply --wait 0 gorb.toml"},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			var f files
 			f.declare(fs)
@@ -46,7 +50,7 @@ apply, or the daemon, deletes it. A gorb that runs keeps the table, so apply ref
 					return err
 				}
 				a.decode = time.Since(start)
-				p.warn(desired)
+				p.warn(desired.WarningsOn(kernel.Release()))
 				a.progress = p.stderr
 				err = a.apply(ctx, desired)
 				if a.report == nil || a.report.Plan == nil {
@@ -72,51 +76,118 @@ type applier struct {
 	options  reconcile.Options
 	progress io.Writer
 	decode   time.Duration
+	pass     time.Duration     // of all passes, without the waits between them
 	report   *reconcile.Report // of all passes together; its plan is the first, but for what still drains
 }
 
-// apply makes a pass, and further ones while backends drain and there is time.
+// apply holds the table for as long as it works.
 func (a *applier) apply(ctx context.Context, desired *spec.Desired) error {
 	table, err := hold(ctx, desired.Gorb.StateDir)
 	if err != nil {
 		return err
 	}
 	defer table.release()
-	if table.note != nil {
-		fmt.Fprintf(a.progress, "note: %v\n", table.note)
+	for _, note := range []error{table.note, table.full} {
+		if note != nil {
+			fmt.Fprintf(a.progress, "note: %v\n", note)
+		}
 	}
+	table.host.Announced = func(_ []kernel.Address, errs []error) {
+		if err := reconcile.Join(appendErrors(nil, errs...)); err != nil {
+			fmt.Fprintf(a.progress, "note: %v\n", err)
+		}
+	}
+	err = a.work(ctx, table.Keeper, desired)
+	if err != nil && ctx.Err() != nil {
+		return a.interrupted(ctx.Err(), err)
+	}
+	return err
+}
+
+// work makes a pass, and further ones while backends drain and there is time; one more even where there is none, for the
+// backends that are empty already.
+func (a *applier) work(ctx context.Context, k *reconcile.Keeper, desired *spec.Desired) (err error) {
 	deadline := time.Now().Add(a.wait)
-	if a.report, err = table.Pass(ctx, desired, a.options); err != nil {
+	start := time.Now()
+	a.report, err = k.Pass(ctx, desired, a.options)
+	if a.pass = time.Since(start); err != nil {
 		return err
 	}
-	for said := false; len(a.draining()) > 0 && time.Now().Before(deadline); said = true {
-		if !said {
+	for looks := 0; len(a.draining()) > 0 && (looks == 0 || time.Now().Before(deadline)); looks++ {
+		if looks == 0 && a.wait > 0 {
 			fmt.Fprintf(a.progress, "waiting up to %s for %s to drain\n", duration(a.wait), plural(len(a.draining()), "backend"))
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("interrupted while %s drained", plural(len(a.draining()), "backend"))
+			return ctx.Err()
 		case <-time.After(min(drainPoll, time.Until(deadline))):
 		}
-		if err := a.again(ctx, table.Keeper, desired); err != nil {
+		if err := a.again(ctx, k, desired); err != nil {
 			return err
 		}
 	}
 	errs := a.report.Errs
-	if n := len(a.report.Plan.LeftAlone); n > 0 {
-		errs = append(errs, fmt.Errorf("%s left alone, so the table is not what is declared", plural(n, "service")))
+	if left := a.report.Plan.LeftAlone; len(left) > 0 {
+		errs = append(errs, fmt.Errorf("%s left alone, so the table is not what is declared", leftAlone(left)))
 	}
 	return reconcile.Join(errs)
+}
+
+// errNotTried is what became of the operations that the end of the context kept from being done.
+var errNotTried = errors.New("not tried, because gorb was interrupted")
+
+// interrupted says what was done and what was not when the context ended, in place of the errors that say only that it
+// did. An error that has nothing to do with it stays as it is.
+func (a *applier) interrupted(cause, err error) error {
+	if !errors.Is(err, cause) && !slices.ContainsFunc(a.report.Errs, func(e error) bool { return errors.Is(e, cause) }) {
+		return err
+	}
+	a.report.Errs = slices.DeleteFunc(a.report.Errs, func(e error) bool { return errors.Is(e, cause) })
+	done, not, lost := 0, 0, 0
+	for i, r := range a.report.Results {
+		switch {
+		case r.Err == nil:
+			done++
+		case errors.Is(r.Err, kernel.ErrUncertain):
+			lost++
+		default:
+			not++
+			if errors.Is(r.Err, cause) {
+				a.report.Results[i].Err = errNotTried
+			}
+		}
+	}
+	what := "nothing was done"
+	if done+lost > 0 {
+		what = plural(done, "operation") + " done"
+	}
+	if lost > 0 {
+		what += fmt.Sprintf(", %d perhaps", lost)
+	}
+	if done+lost > 0 && not > 0 {
+		what += fmt.Sprintf(", %d not", not)
+	}
+	if a.report.Plan != nil && len(a.draining()) > 0 && not+lost == 0 {
+		what += fmt.Sprintf("; %s still draining", plural(len(a.draining()), "backend"))
+	}
+	a.report.Errs = append(a.report.Errs, fmt.Errorf("interrupted: %s; the next apply does the rest", what))
+	return reconcile.Join(a.report.Errs)
 }
 
 // draining returns the backends that drain in services where nothing failed: what was held back is not at 0 yet, and is
 // not waited for.
 func (a *applier) draining() []reconcile.Draining {
-	failed := map[kernel.ServiceKey]bool{}
+	failed, stays := map[kernel.ServiceKey]bool{}, map[netip.Addr]bool{}
 	for _, r := range a.report.Failures() {
-		failed[r.Op.Key] = true
+		if r.Host == nil {
+			failed[r.Op.Key] = true
+		} else if r.Host.Kind == kernel.DeleteAddress {
+			stays[r.Host.Address.Addr] = true
+		}
 	}
-	return slices.DeleteFunc(slices.Clone(a.report.Plan.Draining), func(d reconcile.Draining) bool { return failed[d.Service] })
+	return slices.DeleteFunc(slices.Clone(a.report.Plan.Draining), func(d reconcile.Draining) bool {
+		return failed[d.Service] || stays[d.Service.Addr.Addr()]
+	})
 }
 
 // again makes a pass over the services that have draining backends, and adds it to the report.
@@ -126,7 +197,9 @@ func (a *applier) again(ctx context.Context, k *reconcile.Keeper, desired *spec.
 	for _, d := range a.draining() {
 		options.Scope[d.Service] = true
 	}
+	start := time.Now()
 	next, err := k.Pass(ctx, desired, options)
+	a.pass += time.Since(start)
 	if next.Plan != nil {
 		a.report.Plan.Draining = next.Plan.Draining
 	}
@@ -147,11 +220,16 @@ func (a *applier) print(w io.Writer) {
 	for _, r := range a.report.Results {
 		if r.Err == nil {
 			done++
-			fmt.Fprintln(w, r.Op)
+			fmt.Fprintln(w, r)
 		}
 	}
 	for _, l := range plan.LeftAlone {
-		fmt.Fprintf(w, "left %s alone: %s\n", title(plan, l.Key), l.Reason)
+		fmt.Fprintf(w, "left %s alone: %s\n", object(plan, l), l.Reason)
+	}
+	for _, r := range a.report.Failures() {
+		if errors.Is(r.Err, reconcile.ErrHeld) {
+			fmt.Fprintf(w, "held back: %s\n", r)
+		}
 	}
 	switch failed := len(a.report.Failures()); {
 	case failed > 0:
@@ -177,6 +255,7 @@ type applyJSON struct {
 	DecodeMS   float64         `json:"decode_ms"`
 	ReadMS     float64         `json:"read_ms"`
 	WriteMS    float64         `json:"write_ms"`
+	PassMS     float64         `json:"pass_ms"` // reading, deciding, remembering and writing
 }
 
 func (a *applier) json() applyJSON {
@@ -184,10 +263,10 @@ func (a *applier) json() applyJSON {
 	out := applyJSON{
 		Operations: []opJSON{}, Failures: []opJSON{}, Errors: []string{},
 		Draining: plan.Draining, LeftAlone: plan.LeftAlone,
-		DecodeMS: milliseconds(a.decode), ReadMS: milliseconds(a.report.Read), WriteMS: milliseconds(a.report.Write),
+		DecodeMS: milliseconds(a.decode), ReadMS: milliseconds(a.report.Read), WriteMS: milliseconds(a.report.Write), PassMS: milliseconds(a.pass),
 	}
 	for _, r := range a.report.Results {
-		o := newOpJSON(a.report.Plan, r.Op)
+		o := newOpJSON(a.report.Plan, reconcile.Step{Op: r.Op, Host: r.Host, Note: a.report.Plan.Notes[r.Op]})
 		if r.Err != nil {
 			o.Error = r.Err.Error()
 			out.Failures = append(out.Failures, o)

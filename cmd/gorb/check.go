@@ -19,7 +19,11 @@ func checkCommand() *command {
 		text: `Reads the files, each a layer over the one before, and prints every problem with
 its place. It touches nothing, asks no kernel and resolves no name, and needs no
 root, so that it says the same in a pipeline and on the director.`,
-		example: "gorb check gorb.toml && echo ready to merge",
+		examples: []string{
+			"gorb check gorb.toml && echo ready to merge",
+			"gorb check base.toml site.toml",
+			"gorb check --json - < gorb.toml",
+		},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			var f files
 			f.declare(fs)
@@ -32,7 +36,7 @@ root, so that it says the same in a pipeline and on the director.`,
 				if err != nil {
 					return err
 				}
-				p.warn(desired)
+				p.warn(desired.Warnings)
 				services, backends := count(desired)
 				fmt.Fprintf(p.stdout, "ok: %s, %s\n", plural(services, "service"), plural(backends, "backend"))
 				return nil

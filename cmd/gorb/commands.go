@@ -8,7 +8,7 @@ import (
 // commands returns the commands in the order in which help lists them.
 func commands() []*command {
 	return []*command{
-		runCommand(), checkCommand(), planCommand(), applyCommand(), exportCommand(),
+		runCommand(), checkCommand(), planCommand(), applyCommand(), statusCommand(), reorderCommand(), exportCommand(),
 		completionCommand(), versionCommand(), helpCommand(),
 	}
 }

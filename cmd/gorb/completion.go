@@ -15,7 +15,10 @@ func completionCommand() *command {
 		summary: "print a script that completes gorb's commands and flags in a shell",
 		text: `For bash, put the script where bash-completion looks; for zsh, in a directory of
 $fpath under the name _gorb; for fish, in ~/.config/fish/completions/gorb.fish.`,
-		example: "gorb completion bash > /etc/bash_completion.d/gorb",
+		examples: []string{
+			"gorb completion bash > /etc/bash_completion.d/gorb",
+			"gorb completion fish > ~/.config/fish/completions/gorb.fish",
+		},
 		flags: func(p *program, _ *pflag.FlagSet) func(context.Context, []string) error {
 			return func(_ context.Context, args []string) error {
 				shells := map[string]func() string{

@@ -16,9 +16,10 @@ func exportCommand() *command {
 		name:    "export",
 		summary: "print the kernel's table as a configuration",
 		text: `Prints a configuration that 'gorb check' accepts and for which 'gorb plan' finds
-nothing to do. Services that a configuration cannot say are left out and named. Every
+nothing to do: it is how one begins where there is a table already. It has services and
+backends, and nothing of what is around them. Services that a configuration cannot say are left out and named. Every
 service has pulse = { type = "none" }, because the kernel knows of no checks.`,
-		example: "gorb export > gorb.toml",
+		examples: []string{"gorb export > gorb.toml", "gorb export --format json > director1.json"},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			format := fs.String("format", "toml", "toml or json")
 			stateDir := fs.String("state-dir", "/var/lib/gorb", "where gorb remembers what it called its services")
@@ -41,13 +42,13 @@ func (p *program) export(ctx context.Context, f spec.Format, stateDir string) er
 	if err != nil {
 		return err
 	}
-	memory, _ := remembered(stateDir) // without it the names are made up, and gorb's own tunnels are left out
+	memory, _ := remembered(stateDir) // without it the names are made up
 	services, left := reconcile.Export(table, memory)
 	comment := []string{fmt.Sprintf("The IPVS table, %s, as gorb would declare it.", plural(len(services), "service"))}
 	for _, l := range left {
-		comment = append(comment, fmt.Sprintf("Left out: %s: %s.", l.Key, l.Reason))
+		comment = append(comment, fmt.Sprintf("Left out: %s: %s.", l.Object(), l.Reason))
 		if f != spec.TOML {
-			fmt.Fprintf(p.stderr, "left out: %s: %s\n", l.Key, l.Reason)
+			fmt.Fprintf(p.stderr, "left out: %s: %s\n", l.Object(), l.Reason)
 		}
 	}
 	data, err := spec.Encode(services, f, strings.Join(comment, "\n"))

@@ -10,10 +10,10 @@ import (
 
 func helpCommand() *command {
 	return &command{
-		name:    "help",
-		args:    "[COMMAND]",
-		summary: "say how gorb is used",
-		example: "gorb help plan",
+		name:     "help",
+		args:     "[COMMAND]",
+		summary:  "say how gorb is used",
+		examples: []string{"gorb help plan"},
 		flags: func(p *program, _ *pflag.FlagSet) func(context.Context, []string) error {
 			return func(_ context.Context, args []string) error {
 				switch {
@@ -46,7 +46,7 @@ Commands:
 	}
 	b.WriteString("\nExamples:\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %s\n", c.example)
+		fmt.Fprintf(&b, "  %s\n", c.examples[0])
 	}
 	b.WriteString(`
 A configuration, gorb.toml:
@@ -58,7 +58,8 @@ A configuration, gorb.toml:
   host = "10.1.0.1"
   port = 8080
 
-FILE may be '-' for standard input. Where several are named, a later one wins, field by field.
+'gorb help COMMAND' says more of each. FILE may be '-' for standard input; where several are named, a later one
+wins, field by field; without any it is ` + defaultFile + `.
 Exit codes: 0 fine, 1 error, 2 wrong usage, 3 something to do (plan --exit-code).
 `)
 	_, err := fmt.Fprint(p.stdout, b.String())
@@ -83,7 +84,7 @@ func (p *program) helpFor(c *command) error {
 	if fs.HasFlags() {
 		fmt.Fprintf(&b, "\nFlags:\n%s", fs.FlagUsages())
 	}
-	fmt.Fprintf(&b, "\nExample:\n  %s\n", c.example)
+	fmt.Fprintf(&b, "\nExamples:\n  %s\n", strings.Join(c.examples, "\n  "))
 	_, err := fmt.Fprint(p.stdout, b.String())
 	return err
 }

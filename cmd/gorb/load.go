@@ -100,12 +100,18 @@ func (f *files) override(d *spec.Desired) *spec.Desired {
 	return d.WithInterface(f.iface)
 }
 
-// resolve gives the services without host the first address of the interface.
+// resolve gives the services without host the first address of the interface that is not a virtual one.
 func resolve(d *spec.Desired) (*spec.Desired, error) {
 	if len(d.NeedHost()) == 0 {
 		return d, nil
 	}
-	addr, err := kernel.InterfaceAddr(d.Gorb.Interface, nil)
+	virtual := map[netip.Addr]bool{}
+	if d.Gorb.VIP.Name != "" {
+		for i := range d.Services {
+			virtual[d.Services[i].Host] = true
+		}
+	}
+	addr, err := kernel.InterfaceAddr(d.Gorb.Interface, virtual)
 	if err != nil {
 		addr = netip.Addr{} // WithHost says which services lack it
 		if _, problems := d.WithHost(addr); problems != nil {
@@ -124,8 +130,8 @@ func problemsOf(err error) (spec.Problems, bool) {
 }
 
 // warn prints what is allowed and likely a mistake.
-func (p *program) warn(d *spec.Desired) {
-	for _, w := range d.Warnings {
+func (p *program) warn(warnings spec.Problems) {
+	for _, w := range warnings {
 		fmt.Fprintf(p.stderr, "warning: %s\n", w)
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		return exitChanges
 	case errors.Is(err, errSaid):
 		return exitError
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		fmt.Fprintln(stderr, "gorb: interrupted")
+		return exitError
 	case errors.As(err, &usage):
 		fmt.Fprintf(stderr, "gorb: %v\n", err)
 		fmt.Fprintf(stderr, "Try 'gorb help%s'.\n", usage.topic())
@@ -97,20 +101,23 @@ func (e *usageError) topic() string {
 
 // A command is one of gorb's.
 type command struct {
-	name    string
-	args    string // what may follow, for help
-	summary string // one line
-	text    string // what else there is to know
-	example string
+	name     string
+	args     string   // what may follow, for help
+	summary  string   // one line
+	text     string   // what else there is to know
+	examples []string // the first is for the overview
 	// flags declares the command's flags, and returns what runs it once they are parsed.
 	flags func(*program, *pflag.FlagSet) func(ctx context.Context, args []string) error
 }
+
+// spelled are the commands that other programs have as flags.
+var spelled = map[string]string{"-h": "help", "--help": "help", "--version": "version"}
 
 // dispatch finds the command and runs it. Without one, gorb is the daemon.
 func (p *program) dispatch(ctx context.Context, args []string) error {
 	name := "run"
 	if len(args) > 0 {
-		first := args[0]
+		first := cmp.Or(spelled[args[0]], args[0])
 		switch c := find(first); {
 		case c != nil:
 			name, args = c.name, args[1:]

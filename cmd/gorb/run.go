@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 	"github.com/gorb-io/gorb/pkg/sources"
 	"github.com/gorb-io/gorb/pkg/spec"
@@ -32,13 +33,14 @@ the last good one stays in force. SIGHUP reads everything again at once. SIGTERM
 gorb and leaves the table as it is: the kernel forwards without it.
 
 Backends that leave go to weight 0 and are deleted once they have no connections.
-Services that gorb did not make and the configuration does not name are left alone.`,
-		example: "gorb run -i eth0 gorb.toml",
+Services that gorb did not make and the configuration does not name are left alone, and
+so is what it does not declare of settings, timeouts, synchronisation and addresses.`,
+		examples: []string{"gorb run gorb.toml", "gorb run -i eth1 base.toml site.toml", "gorb run --log-format json -v gorb.toml"},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			d := &daemon{program: p}
 			d.files.declare(fs)
 			fs.StringVarP(&d.listen, "listen", "l", "", "address of the API; accepted, and nothing listens yet")
-			fs.BoolVarP(&d.flush, "flush", "f", false, "at the start remove everything that is not declared, whoever made it, at once")
+			fs.BoolVarP(&d.flush, "flush", "f", false, "at the start remove every service that is not declared, whoever made it, at once")
 			fs.StringVarP(&d.consul, "consul", "c", "", "address of Consul; not yet supported")
 			verbose := fs.BoolP("verbose", "v", false, "the same as --log-level debug")
 			level := fs.String("log-level", "info", "debug, info, warn or error")
@@ -92,7 +94,12 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 			d.log.Error().Err(err).Msg("the table's lock or socket did not close well")
 		}
 	}()
-	d.announce(table.note)
+	d.announce(table)
+	table.host.Announced = func(_ []kernel.Address, errs []error) {
+		if err := reconcile.Join(appendErrors(nil, errs...)); err != nil {
+			d.log.Warn().Err(err).Msg("neighbours that know the addresses elsewhere find them late")
+		}
+	}
 
 	layers := sources.NewLayers(d.log, watched, func(n *spec.Desired) (*spec.Desired, error) {
 		return d.finish(first, n)
@@ -103,6 +110,7 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 	reconciler := reconcile.New(table.Keeper, d.flush, d.log)
 	desired := make(chan *spec.Desired)
 	asked := make(chan struct{}, 1)
+	addresses := make(chan struct{}, 1)
 	g, ctx := errgroup.WithContext(ctx)
 	if d.unlisted && d.flush {
 		g.Go(func() error { // asked for: an empty configuration counts, and everything goes
@@ -114,7 +122,15 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 		})
 	}
 	g.Go(func() error { return layers.Run(ctx, desired) })
-	g.Go(func() error { return reconciler.Run(ctx, desired, asked) })
+	g.Go(func() error {
+		return reconciler.Run(ctx, reconcile.Wakes{Desired: desired, Asked: asked, Addresses: addresses})
+	})
+	g.Go(func() error {
+		if err := table.host.Watch(ctx, addresses); err != nil {
+			d.log.Error().Err(err).Msg("an address that somebody takes away comes back only at the resync")
+		}
+		return nil
+	})
 	g.Go(func() error { return d.reload(ctx, hangups, layers, asked) })
 	err = g.Wait()
 	d.log.Info().Msg("ended; the table stays as it is")
@@ -165,14 +181,17 @@ func (d *daemon) finish(first, next *spec.Desired) (*spec.Desired, error) {
 }
 
 // announce says what an operator should know at the start.
-func (d *daemon) announce(note error) {
+func (d *daemon) announce(table *holding) {
 	d.log.Info().Str("version", version).Int("pid", os.Getpid()).Msg("gorb keeps this table")
 	if d.unlisted {
 		d.log.Warn().Str("file", defaultFile).Msg("the file is missing, so the configuration is empty; " +
 			"what gorb made before stays until it appears")
 	}
-	if note != nil {
-		d.log.Warn().Err(note).Msg("services in the kernel are left alone unless the configuration names them")
+	if table.note != nil {
+		d.log.Warn().Err(table.note).Msg("services in the kernel are left alone unless the configuration names them")
+	}
+	if table.full != nil {
+		d.log.Warn().Err(table.full).Msg("what is gorb's already is kept, and nothing is made that could not be remembered")
 	}
 	d.log.Info().Msg("health checks are not made yet: every backend counts as up")
 	if d.listen != "" {

@@ -36,14 +36,20 @@ func printPlan(w io.Writer, plan *reconcile.Plan) error {
 			title(plan, key), kernel.Op{Kind: kernel.DeleteService, Key: key})
 	}
 	for _, l := range plan.LeftAlone {
-		fmt.Fprintf(out, "# leaves %s alone: %s\n", title(plan, l.Key), l.Reason)
+		fmt.Fprintf(out, "# leaves %s alone: %s\n", object(plan, l), l.Reason)
 	}
-	for _, op := range plan.Ops {
-		if note := plan.Notes[op]; note != "" {
-			fmt.Fprintf(out, "# %s\n", note)
+	for _, a := range plan.Elsewhere {
+		fmt.Fprintf(out, "# %s is not put on the vip_interface: it is on %s, put there by somebody else\n", a.Addr, a.Interface)
+	}
+	for _, problem := range plan.Problems {
+		fmt.Fprintf(out, "# cannot be: %v\n", problem)
+	}
+	for step := range plan.Steps() {
+		if step.Note != "" {
+			fmt.Fprintf(out, "# %s\n", step.Note)
 		}
-		fmt.Fprintln(out, op)
-		if d, ok := leaving[reconcile.Ref{Service: op.Key, Dest: op.DestKey}]; ok {
+		fmt.Fprintln(out, step)
+		if d, ok := leaving[reconcile.Ref{Service: step.Op.Key, Dest: step.Op.DestKey}]; ok {
 			fmt.Fprintf(out, "# and once it has no connections, after %s at the latest:\n# %s\n",
 				duration(d.Until.Sub(d.Since)), deletion(d.Ref))
 		}
@@ -57,19 +63,28 @@ func deletion(r reconcile.Ref) kernel.Op {
 	return kernel.Op{Kind: kernel.DeleteDest, Key: r.Service, DestKey: r.Dest}
 }
 
-// title returns a service as it is spoken of: its key, and its name where it has one.
-func title(plan *reconcile.Plan, key kernel.ServiceKey) string {
-	if name := plan.Names[key]; name != "" {
-		return fmt.Sprintf("%s (%s)", key, name)
+// title returns a service of a plan as it is spoken of.
+func title(plan *reconcile.Plan, key kernel.ServiceKey) string { return titled(key, plan.Names[key]) }
+
+// object returns what is left alone as it is spoken of.
+func object(plan *reconcile.Plan, l reconcile.LeftAlone) string {
+	if l.Dest == (kernel.DestKey{}) {
+		return title(plan, l.Key)
 	}
-	return key.String()
+	return fmt.Sprintf("%s of %s", l.Dest, title(plan, l.Key))
 }
 
 // summary returns a plan in one line.
 func summary(plan *reconcile.Plan) string {
-	parts := []string{"nothing to do"}
+	var parts []string
 	if len(plan.Ops) > 0 {
-		parts[0] = tally(plan.Ops)
+		parts = append(parts, tally(plan.Ops))
+	}
+	if n := len(plan.HostOps()); n > 0 {
+		parts = append(parts, plural(n, "change")+" around the table")
+	}
+	if len(parts) == 0 {
+		parts = append(parts, "nothing to do")
 	}
 	if len(plan.Draining) > 0 {
 		leaving := plural(len(plan.Draining), "backend")
@@ -78,13 +93,36 @@ func summary(plan *reconcile.Plan) string {
 		}
 		parts = append(parts, leaving+" leaving")
 	}
-	if n := len(plan.LeftAlone); n > 0 {
-		parts = append(parts, plural(n, "service")+" left alone")
+	if len(plan.LeftAlone) > 0 {
+		parts = append(parts, leftAlone(plan.LeftAlone)+" left alone")
+	}
+	if n := len(plan.Problems); n > 0 {
+		parts = append(parts, plural(n, "declaration")+" that cannot be")
 	}
 	if n := len(plan.Foreign); n > 0 {
 		parts = append(parts, plural(n, "other service")+" not gorb's and left alone")
 	}
 	return strings.Join(parts, "; ")
+}
+
+// leftAlone counts what is left alone in words: "1 service and 2 backends".
+func leftAlone(list []reconcile.LeftAlone) string {
+	services, backends := 0, 0
+	for _, l := range list {
+		if l.Dest == (kernel.DestKey{}) {
+			services++
+		} else {
+			backends++
+		}
+	}
+	var parts []string
+	if services > 0 {
+		parts = append(parts, plural(services, "service"))
+	}
+	if backends > 0 {
+		parts = append(parts, plural(backends, "backend"))
+	}
+	return strings.Join(parts, " and ")
 }
 
 // duration writes a duration without the zeros that Go adds: "5m", not "5m0s".
@@ -136,12 +174,15 @@ type planJSON struct {
 	Adopted    []adoptedJSON   `json:"adopted"`
 	LeftAlone  []leftAloneJSON `json:"left_alone"`
 	Foreign    []string        `json:"foreign"`
+	Elsewhere  []elsewhereJSON `json:"elsewhere"` // addresses of services on other interfaces than the declared one
+	Problems   []string        `json:"problems"`  // what is declared and cannot be here
 	Summary    string          `json:"summary"`
 }
 
 type opJSON struct {
-	Args    string `json:"args"` // of ipvsadm(8)
-	Service string `json:"service"`
+	Args    string `json:"args,omitempty"`    // of ipvsadm(8), for an operation on the table
+	Command string `json:"command,omitempty"` // for one around it
+	Service string `json:"service,omitempty"`
 	Name    string `json:"name,omitempty"`
 	Backend string `json:"backend,omitempty"`
 	Note    string `json:"note,omitempty"`
@@ -165,19 +206,32 @@ type adoptedJSON struct {
 	Removes []string `json:"removes"`
 }
 
+type elsewhereJSON struct {
+	Address   string `json:"address"`
+	Interface string `json:"interface"`
+}
+
 type leftAloneJSON struct {
 	Service string `json:"service"`
 	Name    string `json:"name,omitempty"`
+	Backend string `json:"backend,omitempty"` // where only that is left alone
 	Reason  string `json:"reason"`
 }
 
 func newPlanJSON(plan *reconcile.Plan) planJSON {
 	out := planJSON{
 		Operations: []opJSON{}, Draining: drainingList(plan), Leaving: keyList(plan.Leaving), Adopted: []adoptedJSON{},
-		LeftAlone: []leftAloneJSON{}, Foreign: keyList(plan.Foreign), Summary: summary(plan),
+		LeftAlone: []leftAloneJSON{}, Foreign: keyList(plan.Foreign), Elsewhere: []elsewhereJSON{}, Problems: []string{},
+		Summary: summary(plan),
 	}
-	for _, op := range plan.Ops {
-		out.Operations = append(out.Operations, newOpJSON(plan, op))
+	for step := range plan.Steps() {
+		out.Operations = append(out.Operations, newOpJSON(plan, step))
+	}
+	for _, a := range plan.Elsewhere {
+		out.Elsewhere = append(out.Elsewhere, elsewhereJSON{a.Addr.String(), a.Interface})
+	}
+	for _, problem := range plan.Problems {
+		out.Problems = append(out.Problems, problem.Error())
 	}
 	for _, a := range plan.Adopted {
 		removes := []string{}
@@ -187,7 +241,11 @@ func newPlanJSON(plan *reconcile.Plan) planJSON {
 		out.Adopted = append(out.Adopted, adoptedJSON{a.Key.String(), plan.Names[a.Key], removes})
 	}
 	for _, l := range plan.LeftAlone {
-		out.LeftAlone = append(out.LeftAlone, leftAloneJSON{l.Key.String(), plan.Names[l.Key], l.Reason})
+		j := leftAloneJSON{Service: l.Key.String(), Name: plan.Names[l.Key], Reason: l.Reason}
+		if l.Dest != (kernel.DestKey{}) {
+			j.Backend = l.Dest.String()
+		}
+		out.LeftAlone = append(out.LeftAlone, j)
 	}
 	return out
 }
@@ -200,8 +258,12 @@ func keyList(keys []kernel.ServiceKey) []string {
 	return list
 }
 
-func newOpJSON(plan *reconcile.Plan, op kernel.Op) opJSON {
-	o := opJSON{Args: op.String(), Service: op.Key.String(), Name: plan.Names[op.Key], Note: plan.Notes[op]}
+func newOpJSON(plan *reconcile.Plan, step reconcile.Step) opJSON {
+	if step.Host != nil {
+		return opJSON{Command: step.String(), Note: step.Note}
+	}
+	op := step.Op
+	o := opJSON{Args: op.String(), Service: op.Key.String(), Name: plan.Names[op.Key], Note: step.Note}
 	if op.DestKey != (kernel.DestKey{}) {
 		o.Backend = op.DestKey.String()
 	}

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
+	"github.com/gorb-io/gorb/pkg/sources"
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
@@ -26,12 +26,28 @@ func place() (reconcile.Place, error) {
 
 // observed returns the whole table of the kernel, loading and changing nothing.
 func observed(ctx context.Context) (kernel.Table, error) {
+	table, _, err := observedWith(ctx, nil)
+	return table, err
+}
+
+// observedWith returns the table, and what a query asks for of what surrounds it; nil asks for nothing.
+func observedWith(ctx context.Context, q *kernel.HostQuery) (kernel.Table, *kernel.HostState, error) {
 	client, err := kernel.Open(ctx, kernel.Options{})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer client.Close()
-	return client.Observe(ctx)
+	table, err := client.Observe(ctx)
+	if err != nil || q == nil {
+		return table, nil, err
+	}
+	host, err := kernel.OpenHost(client)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer host.Close()
+	state, err := host.Observe(ctx, *q)
+	return table, &state, err
 }
 
 // remembered returns what the memory of a state directory says about this table, for commands that only read. Where it
@@ -39,20 +55,20 @@ func observed(ctx context.Context) (kernel.Table, error) {
 func remembered(dir string) (memory reconcile.Memory, note error) {
 	where, err := place()
 	if err != nil {
-		return nil, err
+		return reconcile.Memory{}, err
 	}
 	return reconcile.NewStore(dir, where).Load()
 }
 
 // tableFrom reads a table from a file, as `gorb export --format json` or `ipvsadm -Sn` wrote it. A JSON document begins
-// with a brace, and a line of ipvsadm with a dash.
-func (p *program) tableFrom(name string) (kernel.Table, error) {
-	text, err := p.readTable(name)
+// with a brace, and a line of ipvsadm with a dash. The null device is the empty table.
+func (p *program) tableFrom(ctx context.Context, name string) (kernel.Table, error) {
+	if name == os.DevNull {
+		return kernel.Table{}, nil
+	}
+	text, err := sources.ReadText(ctx, name, p.stdin)
 	if err != nil {
 		return nil, err
-	}
-	if len(text) > spec.MaxSize {
-		return nil, fmt.Errorf("%s: it is over %d MiB", name, spec.MaxSize>>20)
 	}
 	if !bytes.HasPrefix(bytes.TrimSpace(text), []byte("{")) {
 		return kernel.ParseRules(name, text)
@@ -71,53 +87,43 @@ func (p *program) tableFrom(name string) (kernel.Table, error) {
 	return reconcile.WantedTable(desired), nil
 }
 
-// readTable reads a file, or standard input for "-", up to what is too much.
-func (p *program) readTable(name string) ([]byte, error) {
-	limited := func(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, spec.MaxSize+1)) }
-	if name == "-" {
-		return limited(p.stdin)
-	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, err
-	}
-	if mode := info.Mode(); !mode.IsRegular() && mode&fs.ModeNamedPipe == 0 && name != os.DevNull {
-		return nil, fmt.Errorf("%s: it is not a file", name)
-	}
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return limited(f)
-}
-
 // holding is everything that writing a table needs, held until release.
 type holding struct {
 	*reconcile.Keeper
+	host    *kernel.Host
 	note    error // why nothing is remembered, where that matters; nil
+	full    error // that the disk of the state directory is full; nil
 	release func() error
 }
 
-// hold opens the kernel, takes the table's lock and loads its memory.
+// hold opens the kernel, takes the table's lock and loads its memory. A full disk is no reason not to keep what that
+// memory has.
 func hold(ctx context.Context, stateDir string) (*holding, error) {
 	client, err := kernel.Open(ctx, kernel.Options{LoadModule: true})
 	if err != nil {
 		return nil, err
+	}
+	if _, err := client.Info(ctx); errors.Is(err, syscall.EPERM) {
+		return nil, errors.Join(err, client.Close()) // which no waiting mends
 	}
 	where, err := place()
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
 	store := reconcile.NewStore(stateDir, where)
-	if err := store.Prepare(); err != nil {
-		return nil, errors.Join(err, client.Close())
+	full := store.Prepare()
+	if full != nil && !errors.Is(full, syscall.ENOSPC) && !errors.Is(full, syscall.EDQUOT) {
+		return nil, errors.Join(full, client.Close())
 	}
 	lock, err := reconcile.Acquire(where, stateDir)
 	if err != nil {
 		return nil, errors.Join(err, client.Close())
 	}
-	release := func() error { return errors.Join(client.Close(), lock.Release()) }
+	host, err := kernel.OpenHost(client)
+	if err != nil {
+		return nil, errors.Join(err, client.Close(), lock.Release())
+	}
+	release := func() error { return errors.Join(host.Close(), client.Close(), lock.Release()) }
 	if err := store.Sweep(); err != nil {
 		return nil, errors.Join(err, release())
 	}
@@ -129,13 +135,16 @@ func hold(ctx context.Context, stateDir string) (*holding, error) {
 		}
 		note = worthSaying(note, table)
 	}
-	return &holding{Keeper: reconcile.NewKeeper(client, store, memory), note: note, release: release}, nil
+	return &holding{
+		Keeper: reconcile.NewKeeper(client, host, store, memory),
+		host:   host, note: note, full: full, release: release,
+	}, nil
 }
 
 // worthSaying drops the note that nothing is remembered where that is no surprise: the first time, and after a reboot,
 // when the kernel holds nothing that could have been gorb's.
 func worthSaying(note error, table kernel.Table) error {
-	if len(table) == 0 && !errors.Is(note, reconcile.ErrUnreadable) {
+	if len(table) == 0 && errors.Is(note, reconcile.ErrForgotten) && !errors.Is(note, reconcile.ErrUnreadable) {
 		return nil
 	}
 	return note

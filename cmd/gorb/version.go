@@ -10,9 +10,9 @@ import (
 
 func versionCommand() *command {
 	return &command{
-		name:    "version",
-		summary: "print gorb's version",
-		example: "gorb version",
+		name:     "version",
+		summary:  "print gorb's version",
+		examples: []string{"gorb version"},
 		flags: func(p *program, _ *pflag.FlagSet) func(context.Context, []string) error {
 			return func(_ context.Context, args []string) error {
 				if err := noArgs("version", args); err != nil {

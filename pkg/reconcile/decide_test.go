@@ -42,6 +42,18 @@ func webService(backends ...string) *spec.Desired {
 	return &spec.Desired{Services: []spec.Service{s}, Gorb: spec.Gorb{Resync: 30 * time.Second}}
 }
 
+// owned is what a Memory has of services.
+type owned = map[kernel.ServiceKey]Owned
+
+// with returns a memory after what a plan wants remembered.
+func with(m Memory, p *Plan) Memory {
+	k := NewKeeper(nil, nil, NewStore("", Place{}), m)
+	if _, err := k.remember(p.memory, p.host); err != nil {
+		panic(err)
+	}
+	return k.memory
+}
+
 var web = key("10.0.0.1:80")
 
 // webTable returns a table of that service.
@@ -114,7 +126,7 @@ func TestDrain(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			in := Input{
 				Desired:  webService("10.1.0.1:80"),
-				Memory:   Memory{web: {Name: "web", Drain: time.Minute, Draining: tt.draining}},
+				Memory:   Memory{Services: owned{web: {Name: "web", Drain: time.Minute, Draining: tt.draining}}},
 				Observed: webTable(realServer("10.1.0.1:80", 100, 0, 0), tt.leaving),
 				Now:      noon,
 			}
@@ -123,7 +135,7 @@ func TestDrain(t *testing.T) {
 				at.Protocol = kernel.UDP
 				in.Desired.Services[0].Protocol = spec.UDP
 				in.Observed = kernel.Table{at: in.Observed[web]}
-				in.Memory = Memory{at: in.Memory[web]}
+				in.Memory = Memory{Services: owned{at: in.Memory.Services[web]}}
 			}
 			if tt.change != nil {
 				tt.change(&in)
@@ -132,7 +144,7 @@ func TestDrain(t *testing.T) {
 			if got := lines(p); got != tt.ops {
 				t.Errorf("operations:\n%swant:\n%s", got, tt.ops)
 			}
-			got, draining := in.Memory.with(p.memory)[at].Draining[dest("10.1.0.2:80")]
+			got, draining := with(in.Memory, p).Services[at].Draining[dest("10.1.0.2:80")]
 			if want := noon.Add(-tt.since); tt.since < 0 == draining || draining && !got.Since.Equal(want) {
 				t.Errorf("remembered %v %v, wanted %v ago", draining, got, tt.since)
 			}
@@ -143,7 +155,7 @@ func TestDrain(t *testing.T) {
 func TestLeavingServiceDrainsAndGoes(t *testing.T) {
 	in := Input{
 		Desired:  &spec.Desired{},
-		Memory:   Memory{web: {Name: "web", Drain: time.Minute}},
+		Memory:   Memory{Services: owned{web: {Name: "web", Drain: time.Minute}}},
 		Observed: webTable(realServer("10.1.0.2:80", 100, 1, 0), realServer("10.1.0.1:80", 100, 0, 0)),
 		Now:      noon,
 	}
@@ -151,13 +163,13 @@ func TestLeavingServiceDrainsAndGoes(t *testing.T) {
 	if got, want := lines(p), "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0\n-e -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 0\n"; got != want {
 		t.Fatalf("at first:\n%swant:\n%s", got, want)
 	}
-	in.Memory = in.Memory.with(p.memory)
+	in.Memory = with(in.Memory, p)
 	in.Observed = webTable(realServer("10.1.0.2:80", 0, 1, 0), realServer("10.1.0.1:80", 0, 0, 0))
 	p = Decide(in)
 	if got, want := lines(p), "-d -t 10.0.0.1:80 -r 10.1.0.1:80\n"; got != want {
 		t.Fatalf("when one is empty:\n%swant:\n%s", got, want)
 	}
-	in.Memory = in.Memory.with(p.memory)
+	in.Memory = with(in.Memory, p)
 	in.Observed = webTable(realServer("10.1.0.2:80", 0, 0, 0))
 	if got, want := lines(Decide(in)), "-D -t 10.0.0.1:80\n"; got != want {
 		t.Fatalf("when all are empty:\n%swant:\n%s", got, want)
@@ -188,14 +200,6 @@ func TestOwnership(t *testing.T) {
 			t.Errorf("adopted %v, memory %v", p.Adopted, p.memory)
 		}
 	})
-	t.Run("what cannot be read is left alone", func(t *testing.T) {
-		v := observed[web]
-		v.Unknown = "it has what gorb does not know"
-		p := Decide(Input{Desired: webService("10.1.0.1:80"), Observed: kernel.Table{web: v}, Now: noon})
-		if len(p.Ops) > 0 || len(p.LeftAlone) != 1 || len(p.memory) > 0 {
-			t.Errorf("ops %v, left alone %v, memory %v", p.Ops, p.LeftAlone, p.memory)
-		}
-	})
 	t.Run("out of scope", func(t *testing.T) {
 		p := Decide(Input{
 			Desired: webService("10.1.0.1:80"), Observed: kernel.Table{}, Now: noon,
@@ -207,37 +211,77 @@ func TestOwnership(t *testing.T) {
 	})
 }
 
-func TestTunnels(t *testing.T) {
-	tunnel := realServer("10.1.0.1:80", 100, 0, 0)
-	tunnel.Forward = kernel.Tunnel
-	desired := webService("10.1.0.1:80")
-	desired.Services[0].Backends[0].Method = spec.Tunnel
-	desired.Services[0].Backends[0].Weight = 50
-
-	p := Decide(Input{Desired: desired, Observed: webTable(tunnel), Now: noon})
-	if len(p.Ops) > 0 || len(p.LeftAlone) != 1 {
-		t.Errorf("somebody else's tunnel: ops %v, left alone %v", p.Ops, p.LeftAlone)
-	}
-	p = Decide(Input{Desired: desired, Observed: webTable(tunnel), Now: noon, TunnelsKnown: true})
-	if len(p.Ops) != 1 {
-		t.Errorf("a tunnel that is known: ops %v", p.Ops)
-	}
-	p = Decide(Input{Desired: desired, Observed: kernel.Table{}, Now: noon})
-	memory := Memory{}.with(p.memory)
-	if !slices.Equal(memory[web].Tunnels, []kernel.DestKey{dest("10.1.0.1:80")}) {
-		t.Fatalf("a tunnel that gorb makes is not remembered: %v", memory)
-	}
-	p = Decide(Input{Desired: desired, Memory: memory, Observed: webTable(tunnel), Now: noon})
-	if got, want := lines(p), "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -i -w 50 --tun-type ipip\n"; got != want {
-		t.Errorf("gorb's own tunnel:\n%swant:\n%s", got, want)
-	}
-}
-
 func TestSchedulerChangeIsMarked(t *testing.T) {
 	desired := webService("10.1.0.1:80")
 	desired.Services[0].Method = "rr"
 	p := Decide(Input{Desired: desired, Observed: webTable(realServer("10.1.0.1:80", 100, 0, 0)), Now: noon})
 	if len(p.Ops) != 1 || !strings.Contains(p.Notes[p.Ops[0]], "scheduler wrr to rr") {
 		t.Errorf("ops %v, notes %v", p.Ops, p.Notes)
+	}
+}
+
+// TestUnknown sees that what an edit would reset in part is left alone, and all else in its service goes on.
+func TestUnknown(t *testing.T) {
+	const why = "it has what gorb does not know"
+	unknown := func(addr string, weight uint32) kernel.RealServer {
+		b := realServer(addr, weight, 0, 0)
+		b.Unknown = why
+		return b
+	}
+	t.Run("a service", func(t *testing.T) {
+		observed := webTable(realServer("10.1.0.1:80", 1, 0, 0), realServer("10.1.0.9:80", 1, 0, 0))
+		v := observed[web]
+		v.Scheduler, v.Unknown = "sh", why
+		observed[web] = v
+		p := Decide(Input{Desired: webService("10.1.0.1:80"), Observed: observed, Now: noon})
+		want := "-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 100\n-e -t 10.0.0.1:80 -r 10.1.0.9:80 -m -w 0\n"
+		if got := lines(p); got != want || !slices.Equal(p.LeftAlone, []LeftAlone{{Key: web, Reason: why}}) {
+			t.Errorf("left alone %v, operations:\n%swant:\n%s", p.LeftAlone, got, want)
+		}
+	})
+	t.Run("backends", func(t *testing.T) {
+		observed := webTable(unknown("10.1.0.1:80", 1), realServer("10.1.0.2:80", 1, 0, 0), unknown("10.1.0.9:80", 1))
+		for _, flush := range []bool{false, true} {
+			p := Decide(Input{Desired: webService("10.1.0.1:80", "10.1.0.2:80"), Observed: observed, Now: noon, Flush: flush})
+			want := []LeftAlone{{web, dest("10.1.0.1:80"), why}, {web, dest("10.1.0.9:80"), why}}
+			if got := lines(p); got != "-e -t 10.0.0.1:80 -r 10.1.0.2:80 -m -w 100\n" || !slices.Equal(p.LeftAlone, want) {
+				t.Errorf("left alone %v, operations:\n%s", p.LeftAlone, got)
+			}
+		}
+	})
+	t.Run("a leaving service waits for it", func(t *testing.T) {
+		in := Input{
+			Desired: &spec.Desired{}, Memory: Memory{Services: owned{web: {Name: "web"}}}, Now: noon,
+			Observed: webTable(unknown("10.1.0.1:80", 1), realServer("10.1.0.2:80", 1, 0, 0)),
+		}
+		if got := lines(Decide(in)); got != "-d -t 10.0.0.1:80 -r 10.1.0.2:80\n" {
+			t.Errorf("operations:\n%s", got)
+		}
+	})
+	t.Run("a drain that cannot go on is not waited for", func(t *testing.T) {
+		m := Memory{Services: owned{web: {
+			Name: "web", Drain: time.Minute,
+			Draining: map[kernel.DestKey]Drain{dest("10.1.0.9:80"): {Since: noon, Until: noon.Add(time.Minute)}},
+		}}}
+		p := Decide(Input{Desired: webService(), Memory: m, Observed: webTable(unknown("10.1.0.9:80", 0)), Now: noon})
+		if got := with(m, p).Services[web].Draining; len(got) > 0 || len(p.Draining) > 0 {
+			t.Errorf("remembered %v, draining %v", got, p.Draining)
+		}
+	})
+}
+
+// TestOwnedEqual sees that whatever changes in what is remembered of a service is written.
+func TestOwnedEqual(t *testing.T) {
+	one := Owned{Name: "web", Drain: time.Minute, Draining: map[kernel.DestKey]Drain{dest("10.1.0.1:80"): {Since: noon, Until: noon}}}
+	later := Owned{Name: "web", Drain: time.Minute, Draining: map[kernel.DestKey]Drain{dest("10.1.0.1:80"): {Since: noon, Until: noon.Add(1)}}}
+	for _, other := range []Owned{
+		{Name: "other", Drain: one.Drain, Draining: one.Draining},
+		{Name: "web", Draining: one.Draining},
+		{Name: "web", Drain: one.Drain},
+		later,
+	} {
+		if one.equal(other) || !other.equal(other) {
+			t.Errorf("%v and %v", one, other)
+		}
 	}
 }

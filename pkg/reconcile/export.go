@@ -11,23 +11,23 @@ import (
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
-// Export returns a table as a configuration would declare it, and the services that a configuration cannot say, with the
-// reason. Every service has a pulse of type none, because the kernel knows of no checks. Services that are gorb's have the
-// names that they were declared with, others are named for what they are, such as "tcp-10.0.0.1-80".
+// Export returns a table as a configuration would declare it, and the services that a configuration cannot say, with
+// the reason. Every service has a pulse of type none, because the kernel knows of no checks. Services that are gorb's
+// have the names that they were declared with, others are named for what they are, such as "tcp-10.0.0.1-80".
 func Export(t kernel.Table, m Memory) ([]spec.Service, []LeftAlone) {
 	var services []spec.Service
 	var left []LeftAlone
 	used := map[string]bool{}
 	for _, key := range t.Keys() {
-		s := spec.Service{Name: m[key].Name}
+		s := spec.Service{Name: m.Services[key].Name}
 		if s.Name == "" || used[s.Name] {
 			s.Name = nameOf(key)
 		}
 		for made, i := s.Name, 2; used[s.Name]; i++ {
 			s.Name = fmt.Sprintf("%s-%d", made, i)
 		}
-		if err := exportService(&s, key, t[key], m[key]); err != nil {
-			left = append(left, LeftAlone{key, err.Error()})
+		if err := exportService(&s, key, t[key]); err != nil {
+			left = append(left, LeftAlone{Key: key, Reason: err.Error()})
 			continue
 		}
 		used[s.Name] = true
@@ -39,8 +39,8 @@ func Export(t kernel.Table, m Memory) ([]spec.Service, []LeftAlone) {
 
 // Owned returns the services that are gorb's, as far as their names and identities are remembered.
 func (k *Keeper) Owned() *spec.Desired {
-	d := &spec.Desired{Services: make([]spec.Service, 0, len(k.memory))}
-	for key, o := range k.memory {
+	d := &spec.Desired{Services: make([]spec.Service, 0, len(k.memory.Services))}
+	for key, o := range k.memory.Services {
 		s := spec.Service{Name: o.Name}
 		identify(&s, key)
 		d.Services = append(d.Services, s)
@@ -72,29 +72,28 @@ func nameOf(key kernel.ServiceKey) string {
 }
 
 // exportService fills in a service as it would be declared; the error says what cannot be declared.
-func exportService(s *spec.Service, key kernel.ServiceKey, v kernel.VirtualService, o Owned) error {
+func exportService(s *spec.Service, key kernel.ServiceKey, v kernel.VirtualService) error {
+	if v.Unknown != "" {
+		return errors.New(v.Unknown)
+	}
 	identify(s, key)
-	s.Method = v.Scheduler
+	s.Method, s.Engine = v.Scheduler, v.Engine
 	s.Persistent = time.Duration(v.Timeout) * time.Second
 	s.Drain = spec.DefaultDrain
 	s.Pulse = &spec.Pulse{Type: "none", Interval: spec.DefaultInterval}
-	rest := v.Flags &^ kernel.Persistent
+	if v.Netmask != kernel.FullNetmask(key.Family) {
+		s.Netmask, s.OneClient = v.Netmask, v.Netmask == 0
+	}
 	for _, f := range flags {
 		if v.Flags&f.kernel != 0 {
 			s.Flags |= f.declared
-			rest &^= f.kernel
 		}
 	}
-	switch {
-	case v.Unknown != "":
-		return errors.New(v.Unknown)
-	case rest != 0:
-		return fmt.Errorf("its flags %#x cannot be declared", uint32(rest))
-	case v.Netmask != kernel.FullNetmask(key.Family):
-		return errors.New("its persistence netmask cannot be declared yet")
+	if again := declaredService(s); again != v.Service {
+		return fmt.Errorf("%s cannot be declared", serviceDifference(v.Service, again))
 	}
 	for _, d := range v.Dests {
-		b, err := exportBackend(d, o)
+		b, err := exportBackend(d)
 		if err != nil {
 			return fmt.Errorf("its backend %s: %w", d.DestKey, err)
 		}
@@ -103,8 +102,21 @@ func exportService(s *spec.Service, key kernel.ServiceKey, v kernel.VirtualServi
 	return declarable(s)
 }
 
-// declarable says why a configuration with a service would be refused: the kernel holds what gorb does not declare, such
-// as a port 0 without persistence.
+// serviceDifference names the first attribute that a declaration of a service would not give it.
+func serviceDifference(have, declared kernel.Service) string {
+	switch {
+	case have.Flags != declared.Flags && have.Flags&^declared.Flags == kernel.Persistent:
+		return "its persistence without a timeout"
+	case have.Flags != declared.Flags:
+		return fmt.Sprintf("its flags %#x", uint32(have.Flags))
+	case have.Netmask != declared.Netmask:
+		return fmt.Sprintf("its persistence netmask %#x", have.Netmask)
+	}
+	return fmt.Sprintf("its persistence timeout of %d s", have.Timeout)
+}
+
+// declarable says why a configuration with a service would be refused: the kernel holds what gorb does not declare,
+// such as a port 0 without persistence.
 func declarable(s *spec.Service) error {
 	data, err := spec.Encode([]spec.Service{*s}, spec.JSON, "")
 	if err != nil {
@@ -122,23 +134,32 @@ func declarable(s *spec.Service) error {
 }
 
 // exportBackend returns a backend as it would be declared.
-func exportBackend(d kernel.RealServer, o Owned) (spec.Backend, error) {
+func exportBackend(d kernel.RealServer) (spec.Backend, error) {
+	if d.Unknown != "" {
+		return spec.Backend{}, errors.New(d.Unknown)
+	}
 	b := spec.Backend{
 		Name: fmt.Sprintf("%s-%d", d.Addr.Addr(), d.Addr.Port()),
-		Host: d.Addr.Addr(), Port: d.Addr.Port(), Weight: d.Weight,
+		Host: d.Addr.Addr(), Port: d.Addr.Port(), Weight: d.Weight, Upper: d.Upper, Lower: d.Lower,
 	}
-	for m, f := range forwards {
-		if f == d.Forward {
-			b.Method = m
+	for _, f := range forwards {
+		if f.forward == d.Forward && f.encap == d.Encap.Type {
+			b.Method = f.declared
 		}
 	}
-	switch {
-	case d.Forward == kernel.Tunnel && !slices.Contains(o.Tunnels, d.DestKey):
-		return b, errors.New("which kind of tunnel it is cannot be told yet")
-	case b.Method == "":
-		return b, fmt.Errorf("its forwarding method (%d) cannot be declared", d.Forward)
-	case d.Upper != 0 || d.Lower != 0:
-		return b, errors.New("its connection thresholds cannot be declared yet")
+	if b.Method == "" {
+		return b, fmt.Errorf("its forwarding method (%d, tunnel type %d) cannot be declared", d.Forward, d.Encap.Type)
+	}
+	if b.Method == spec.GUE || b.Method == spec.GRE {
+		b.Tunnel.Port = d.Encap.Port
+		for _, c := range checksums {
+			if c.kernel == d.Encap.Flags {
+				b.Tunnel.Checksum = c.declared
+			}
+		}
+	}
+	if declaredDest(&b) != d.Dest {
+		return b, fmt.Errorf("its tunnel (flags %#x, port %d) cannot be declared", uint16(d.Encap.Flags), d.Encap.Port)
 	}
 	return b, nil
 }

@@ -80,12 +80,9 @@ func lockFile(dir string) (*os.File, error) {
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(text[:n])))
 		return nil, &HeldError{PID: pid, Dir: dir}
 	}
-	if err = f.Truncate(0); err == nil {
-		_, err = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("state directory: %w", err), f.Close())
-	}
+	// The number is for messages: a full disk is no reason to keep no table.
+	_ = f.Truncate(0)
+	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 	return f, nil
 }
 

@@ -2,23 +2,22 @@ package reconcile
 
 import (
 	"maps"
-	"slices"
 	"time"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
 )
 
-// Memory is what the kernel cannot tell: which services are gorb's, and since when their backends drain. It is a value:
-// the functions that change it return another.
-type Memory map[kernel.ServiceKey]Owned
+// Memory is what the kernel cannot tell: what of the table and around it is gorb's, and since when backends drain. The
+// zero value remembers nothing.
+type Memory struct {
+	Services map[kernel.ServiceKey]Owned
+	Host     HostMemory
+}
 
-// Owned is what gorb remembers of a service of its own.
+// Owned is what gorb remembers of a service of its own. It is never changed once made.
 type Owned struct {
 	Name  string        // as the configuration last named it
 	Drain time.Duration // how long its backends may drain once it is no longer declared
-	// Tunnels are the tunnel backends that gorb made, in canonical order. The kernel is not yet asked which kind of
-	// tunnel a backend has, and an edit makes IP in IP of any kind, so gorb writes only to those that it made.
-	Tunnels []kernel.DestKey
 	// Draining are the backends that are leaving.
 	Draining map[kernel.DestKey]Drain
 }
@@ -29,48 +28,67 @@ type Drain struct {
 	Until time.Time // when it is deleted, connections or not
 }
 
+// HostMemory is what gorb put around the table, and so may take away. It is never changed once made.
+type HostMemory struct {
+	Addresses map[kernel.Address]bool // virtual addresses
+	Links     map[string]bool         // the interfaces that it made, by name
+	Sync      map[kernel.Role]bool    // the synchronisation daemons that it started
+}
+
 // equal reports whether two memories of a service are the same.
 func (o Owned) equal(p Owned) bool {
-	return o.Name == p.Name && o.Drain == p.Drain && slices.Equal(o.Tunnels, p.Tunnels) &&
-		maps.EqualFunc(o.Draining, p.Draining, func(a, b Drain) bool { return a.Since.Equal(b.Since) && a.Until.Equal(b.Until) })
+	return o.Name == p.Name && o.Drain == p.Drain && maps.EqualFunc(o.Draining, p.Draining, Drain.equal)
 }
 
-// made reports whether gorb made all the tunnels of a service; if not, it returns one that it did not make.
-func (o Owned) made(v kernel.VirtualService) (kernel.DestKey, bool) {
-	for _, d := range v.Dests {
-		if d.Forward == kernel.Tunnel && !slices.Contains(o.Tunnels, d.DestKey) {
-			return d.DestKey, false
-		}
-	}
-	return kernel.DestKey{}, true
+func (t Drain) equal(o Drain) bool { return t.Since.Equal(o.Since) && t.Until.Equal(o.Until) }
+
+// clone returns a memory that can be changed.
+func (h HostMemory) clone() HostMemory {
+	return HostMemory{Addresses: cloned(h.Addresses), Links: cloned(h.Links), Sync: cloned(h.Sync)}
 }
 
-// with returns the memory with services set or, where the value is nil, forgotten.
-func (m Memory) with(changes map[kernel.ServiceKey]*Owned) Memory {
-	if len(changes) == 0 {
-		return m
-	}
-	next := maps.Clone(m)
-	if next == nil {
-		next = Memory{}
-	}
-	for k, o := range changes {
-		if o == nil {
-			delete(next, k)
-		} else {
-			next[k] = *o
-		}
-	}
-	return next
+// cloned is maps.Clone that makes an empty map of nil.
+func cloned[K comparable](m map[K]bool) map[K]bool {
+	c := make(map[K]bool, len(m))
+	maps.Copy(c, m)
+	return c
 }
 
-// draining returns the services that have leaving backends, in order.
-func (m Memory) draining() []kernel.ServiceKey {
-	var keys []kernel.ServiceKey
-	for k, o := range m {
-		if len(o.Draining) > 0 {
-			keys = append(keys, k)
-		}
+// equal reports whether two memories of the host are the same.
+func (h HostMemory) equal(o HostMemory) bool {
+	return maps.Equal(h.Addresses, o.Addresses) && maps.Equal(h.Links, o.Links) && maps.Equal(h.Sync, o.Sync)
+}
+
+// keep forgets what is not in another memory.
+func (h HostMemory) keep(o HostMemory) {
+	maps.DeleteFunc(h.Addresses, func(a kernel.Address, _ bool) bool { return !o.Addresses[a] })
+	maps.DeleteFunc(h.Links, func(name string, _ bool) bool { return !o.Links[name] })
+	maps.DeleteFunc(h.Sync, func(r kernel.Role, _ bool) bool { return !o.Sync[r] })
+}
+
+// has reports whether what an operation makes is remembered.
+func (h HostMemory) has(op kernel.HostOp) bool {
+	switch op.Kind {
+	case kernel.AddAddress:
+		return h.Addresses[op.Address]
+	case kernel.AddLink:
+		return h.Links[op.Address.Interface]
+	case kernel.StartSync:
+		return h.Sync[op.Sync.Role]
+	default:
+		return true // it makes nothing
 	}
-	return sortKeys(keys)
+}
+
+// drop forgets what an operation made or took away.
+func (h HostMemory) drop(op kernel.HostOp) {
+	switch op.Kind {
+	case kernel.AddAddress, kernel.DeleteAddress:
+		delete(h.Addresses, op.Address)
+	case kernel.AddLink, kernel.DeleteLink:
+		delete(h.Links, op.Address.Interface)
+	case kernel.StartSync, kernel.StopSync:
+		delete(h.Sync, op.Sync.Role)
+	default:
+	}
 }

@@ -3,9 +3,8 @@ package reconcile
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
-	"slices"
+	"net/netip"
 	"time"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
@@ -15,33 +14,58 @@ import (
 // maxRounds is how often a pass reads again what turned out to be stale before it leaves the rest to the next pass.
 const maxRounds = 3
 
-// Keeper makes passes over one table. It belongs to one goroutine.
+// Keeper makes passes over one table, and over what surrounds it. It belongs to one goroutine.
 type Keeper struct {
 	kernel Kernel
+	host   Host // nil: what surrounds the table is left alone
 	store  *Store
 	memory Memory
 	now    func() time.Time
+
+	index    *index                     // of the newest configuration
+	draining map[kernel.ServiceKey]bool // the services in memory that have leaving backends
+	waiting  map[kernel.ServiceKey]bool // those in which something was held back
+	others   map[netip.Addr]bool        // the addresses of services that somebody else put on this host, as last read
 }
 
-// NewKeeper returns the keeper of a table, with what its store remembers.
-func NewKeeper(k Kernel, s *Store, m Memory) *Keeper {
-	return &Keeper{kernel: k, store: s, memory: m, now: time.Now}
+// NewKeeper returns the keeper of a table, with what its store remembers. Without a host, nil, what surrounds the table
+// is left alone.
+func NewKeeper(k Kernel, h Host, s *Store, m Memory) *Keeper {
+	keeper := &Keeper{
+		kernel: k, host: h, store: s, now: time.Now,
+		memory:   Memory{Services: make(map[kernel.ServiceKey]Owned, len(m.Services)), Host: m.Host.clone()},
+		draining: map[kernel.ServiceKey]bool{},
+		waiting:  map[kernel.ServiceKey]bool{},
+	}
+	for key, o := range m.Services {
+		keeper.own(key, o)
+	}
+	return keeper
 }
 
 // Options say how a pass differs from the ordinary one.
 type Options struct {
-	Scope   map[kernel.ServiceKey]bool // nil: everything; see Input
-	NoDrain bool
-	Flush   bool
+	Scope     map[kernel.ServiceKey]bool // nil: everything; see Input
+	Addresses bool                       // with a Scope: the virtual addresses of all services too
+	NoDrain   bool
+	Flush     bool
 }
 
 // Report is what a pass did.
 type Report struct {
-	Plan    *Plan    // of its first reading
+	Plan    *Plan    // of its first reading, with what later ones found otherwise
 	Results []Result // in order, of all its readings
 	Errs    []error  // what failed: operations, and what had to come before them
 	Read    time.Duration
 	Write   time.Duration
+
+	ofTable int // those of Errs that are about the table
+}
+
+// failed adds an error about the table.
+func (r *Report) failed(err error) {
+	r.Errs = append(r.Errs, err)
+	r.ofTable++
 }
 
 // Failures returns the operations that were tried or held back and are not done.
@@ -55,31 +79,144 @@ func (r *Report) Failures() []Result {
 	return failed
 }
 
-// Pass makes the table what is desired, as far as one pass can: backends may be left draining (Report.Plan.Draining), and
-// the next pass tries again what failed. The error is that nothing could be read.
+// Pass makes the table what is desired, and what surrounds it, as far as one pass can: backends may be left draining
+// (Report.Plan.Draining), and the next pass tries again what failed. The error is that the table could not be read.
 func (k *Keeper) Pass(ctx context.Context, desired *spec.Desired, o Options) (*Report, error) {
 	r := &Report{}
-	scope := o.Scope
+	if err := k.store.Mend(k.memory); err != nil {
+		r.failed(err)
+	}
+	in := Input{Desired: desired, NoDrain: o.NoDrain, Flush: o.Flush, index: k.indexOf(desired)}
+	o.Scope = k.together(in.index, o.Scope, false)
+	query, widen := k.query(in.index, o), o.Addresses
+	o.Scope = k.together(in.index, o.Scope, query.Addresses)
+	in.Scope = o.Scope
+	maps.DeleteFunc(k.waiting, func(key kernel.ServiceKey, _ bool) bool { return o.Scope == nil || o.Scope[key] })
 	for round := 1; ; round++ {
-		observed, err := k.observe(ctx, r, scope)
-		if err != nil {
+		if err := k.observeHost(ctx, r, &in, query, widen); err != nil {
+			r.Errs = append(r.Errs, err)
+		}
+		var err error
+		if in.Observed, err = k.observe(ctx, r, in.Scope); err != nil {
 			return r, err
 		}
-		plan := Decide(Input{
-			Desired: desired, Memory: k.memory, Observed: observed, Scope: scope,
-			Now: k.now(), NoDrain: o.NoDrain, Flush: o.Flush,
-		})
-		if r.Plan == nil {
+		in.Memory, in.Now = k.memory, k.now()
+		plan := Decide(in)
+		if round == 1 {
 			r.Plan = plan
+			r.Errs = append(r.Errs, plan.Problems...)
 		}
-		scope = k.act(ctx, r, plan, round == maxRounds)
-		if len(scope) == 0 {
+		next := k.act(ctx, r, plan, round == maxRounds)
+		if round > 1 {
+			r.Plan.amend(plan, in.Scope)
+		}
+		if len(next.services) == 0 && !next.ofHost() {
 			break
 		}
+		in.Scope, query, widen = next.services, next.query, true
 	}
-	k.forget(ctx, r, desired, o.Scope)
+	k.forget(ctx, r, in.index, o.Scope)
 	return r, nil
 }
+
+// indexOf returns the index of a configuration, made when a pass is first about it.
+func (k *Keeper) indexOf(d *spec.Desired) *index {
+	if k.index == nil || k.index.Desired != d {
+		k.index = newIndex(d)
+	}
+	return k.index
+}
+
+// together returns a scope with what has to be decided about at once: with a service that leaves, the one of its name that
+// is declared elsewhere by now; and, where addresses are decided about, the services that leave gorb's. What a service
+// gives up waits for what comes in its place.
+func (k *Keeper) together(x *index, scope map[kernel.ServiceKey]bool, addresses bool) map[kernel.ServiceKey]bool {
+	if scope == nil {
+		return nil
+	}
+	all := cloned(scope)
+	if addresses && len(k.memory.Host.Addresses) > 0 {
+		for key := range k.memory.Services {
+			if key.Mark == 0 && x.service(key) == nil {
+				all[key] = true
+			}
+		}
+	}
+	for key := range all {
+		if o, mine := k.memory.Services[key]; mine && x.service(key) == nil {
+			if s := x.named(o.Name); s != nil {
+				all[KeyOf(s)] = true
+			}
+		}
+	}
+	return all
+}
+
+// query returns what of the host a pass has to read. One about single services reads the addresses only where it may
+// have to put one there or take one away.
+func (k *Keeper) query(x *index, o Options) kernel.HostQuery {
+	if k.host == nil {
+		return kernel.HostQuery{}
+	}
+	q := HostQuery(x.Desired, k.memory)
+	if o.Scope == nil {
+		return q
+	}
+	return kernel.HostQuery{Addresses: q.Addresses && (o.Addresses || k.needsAddresses(x, o.Scope))}
+}
+
+// needsAddresses reports whether one of the services has no address yet, or an address that no service needs any more.
+func (k *Keeper) needsAddresses(x *index, scope map[kernel.ServiceKey]bool) bool {
+	for key := range scope {
+		addr := key.Addr.Addr()
+		put := k.memory.Host.Addresses[kernel.Address{Interface: x.Gorb.VIP.Name, Addr: addr}]
+		needed := x.hosts[addr] != nil && !k.others[addr]
+		if put != needed {
+			return true
+		}
+	}
+	return false
+}
+
+// observeHost reads what is asked for of the host. With widen, the services whose addresses are nowhere come into the
+// scope.
+func (k *Keeper) observeHost(ctx context.Context, r *Report, in *Input, q kernel.HostQuery, widen bool) error {
+	in.Host = nil
+	if !asks(q) {
+		return nil
+	}
+	start := time.Now()
+	state, err := k.host.Observe(ctx, q)
+	r.Read += time.Since(start)
+	in.Host = &state
+	if state.Addresses == nil {
+		return err
+	}
+	there := make(map[netip.Addr]bool, len(state.Addresses))
+	k.others = map[netip.Addr]bool{}
+	for a := range state.Addresses {
+		there[a.Addr] = true
+		if in.index.hosts[a.Addr] != nil && !k.memory.Host.Addresses[a] {
+			k.others[a.Addr] = true
+		}
+	}
+	if widen && in.Scope != nil {
+		scope := cloned(in.Scope)
+		for addr, keys := range in.index.hosts {
+			if there[addr] {
+				continue
+			}
+			for _, key := range keys {
+				scope[key] = true
+			}
+		}
+		in.Scope = scope
+	}
+	return err
+}
+
+// asks reports whether a query asks for anything.
+func asks(q kernel.HostQuery) bool { return len(q.Sysctls) > 0 || q.Timeouts || q.Sync || q.Addresses }
 
 // observe reads the services in scope.
 func (k *Keeper) observe(ctx context.Context, r *Report, scope map[kernel.ServiceKey]bool) (kernel.Table, error) {
@@ -98,120 +235,67 @@ func (k *Keeper) observe(ctx context.Context, r *Report, scope map[kernel.Servic
 	return k.kernel.Observe(ctx, sortKeys(keys)...)
 }
 
-// act remembers and applies a plan. It returns the services that turned out to be other than they were read, unless this
-// is the last round, when they count as failed.
-func (k *Keeper) act(ctx context.Context, r *Report, plan *Plan, last bool) map[kernel.ServiceKey]bool {
-	steps, before := plan.steps, k.memory
-	if err := k.remember(plan); err != nil {
-		// What is not remembered must not be made. The services that gorb already knows for its own go on.
-		r.Errs = append(r.Errs, err)
-		steps = slices.DeleteFunc(slices.Clone(steps), func(s step) bool {
-			_, mine := k.memory[s.op.Key]
-			return !mine && plan.memory[s.op.Key] != nil
-		})
+// act remembers and applies a plan. It returns what turned out to be other than it was read, unless this is the last
+// round, when it counts as failed.
+func (k *Keeper) act(ctx context.Context, r *Report, plan *Plan, last bool) *stales {
+	before := k.memory.Host
+	var not barred
+	fresh, err := k.remember(plan.memory, plan.host)
+	if err != nil {
+		r.failed(err)
+		not = k.bar(plan)
 	}
 	start := time.Now()
-	results := apply(ctx, k.kernel, steps, plan.Names)
+	results := apply(ctx, k.kernel, k.host, plan, not)
 	r.Write += time.Since(start)
 
-	again := map[kernel.ServiceKey]bool{}
+	next := &stales{services: map[kernel.ServiceKey]bool{}}
 	if !last {
-		for _, res := range results {
-			if res.Err != nil && stale(res.Op, res.Err) {
-				again[res.Op.Key] = true
-			}
-		}
+		next.find(plan, results)
 	}
-	if err := k.restore(before, again, results); err != nil {
-		r.Errs = append(r.Errs, err)
+	if err := k.settle(plan, results, fresh, before); err != nil {
+		r.failed(err)
 	}
+	k.await(results)
 	for _, res := range results {
-		if res.Err != nil && again[res.Op.Key] {
-			continue // it is decided anew
-		}
-		r.Results = append(r.Results, res)
-		if res.Err != nil && !errors.Is(res.Err, ErrHeld) {
-			r.Errs = append(r.Errs, res.Err)
-		}
-	}
-	return again
-}
-
-// remember makes durable what a plan wants remembered. After an error only what is gorb's already is remembered anew, in
-// the process alone, so that a full disk does not make a drain begin again with every pass.
-func (k *Keeper) remember(plan *Plan) error {
-	if len(plan.memory) == 0 {
-		return nil
-	}
-	next := k.memory.with(plan.memory)
-	err := k.store.Save(next)
-	if err != nil {
-		maps.DeleteFunc(next, func(key kernel.ServiceKey, _ Owned) bool {
-			_, mine := k.memory[key]
-			return !mine
-		})
-		err = fmt.Errorf("remember what is gorb's: %w", err)
-	}
-	k.memory = next
-	return err
-}
-
-// restore takes back what was remembered of services whose reading was stale and that gorb did not make after all: a
-// service, or a tunnel, that somebody else has made meanwhile. What was done stays remembered.
-func (k *Keeper) restore(before Memory, services map[kernel.ServiceKey]bool, results []Result) error {
-	created := map[kernel.ServiceKey]bool{}
-	written := map[Ref]bool{}
-	for _, res := range results {
-		if res.Err == nil {
-			created[res.Op.Key] = created[res.Op.Key] || res.Op.Kind == kernel.AddService
-			written[Ref{res.Op.Key, res.Op.DestKey}] = true
-		}
-	}
-	changes := map[kernel.ServiceKey]*Owned{}
-	for key := range services {
-		was, mine := before[key]
-		if !mine && !created[key] {
-			changes[key] = nil
+		if next.includes(res) {
 			continue
 		}
-		o := k.memory[key]
-		o.Tunnels = slices.DeleteFunc(slices.Clone(o.Tunnels), func(d kernel.DestKey) bool {
-			return !slices.Contains(was.Tunnels, d) && !written[Ref{key, d}]
-		})
-		changes[key] = &o
+		r.Results = append(r.Results, res)
+		switch {
+		case res.Err == nil || errors.Is(res.Err, ErrHeld):
+		case res.Host != nil:
+			r.Errs = append(r.Errs, res.Err)
+		default:
+			r.failed(res.Err)
+		}
 	}
-	return k.remember(&Plan{memory: changes})
+	return next
 }
 
-// forget drops the services from memory that are neither declared nor there any more. A dump may have missed them, so
-// each is asked for by name first.
-func (k *Keeper) forget(ctx context.Context, r *Report, desired *spec.Desired, scope map[kernel.ServiceKey]bool) {
-	suspects := map[kernel.ServiceKey]bool{}
-	for key := range k.memory {
-		if scope == nil || scope[key] {
-			suspects[key] = true
+// await notes in which services something was held back.
+func (k *Keeper) await(results []Result) {
+	held := map[netip.Addr]bool{}
+	for _, res := range results {
+		switch {
+		case !errors.Is(res.Err, ErrHeld):
+		case res.Host == nil:
+			k.waiting[res.Op.Key] = true
+		case res.Host.Kind == kernel.DeleteAddress:
+			held[res.Host.Address.Addr] = true
 		}
 	}
-	for i := range desired.Services {
-		delete(suspects, KeyOf(&desired.Services[i]))
-	}
-	for key := range r.Plan.wanted.Table {
-		delete(suspects, key)
-	}
-	if len(suspects) == 0 {
-		return
-	}
-	there, err := k.observe(ctx, r, suspects)
-	if err != nil {
-		return // the next pass tries again
-	}
-	changes := map[kernel.ServiceKey]*Owned{}
-	for key := range suspects {
-		if _, ok := there[key]; !ok {
-			changes[key] = nil
+	for key := range k.draining {
+		if held[key.Addr.Addr()] {
+			k.waiting[key] = true
 		}
 	}
-	if err := k.remember(&Plan{memory: changes}); err != nil {
-		r.Errs = append(r.Errs, err)
-	}
+}
+
+// drains returns the services that have leaving backends to look at. Where something was held back, what it waits for may
+// be another service, or on the host: only a pass over everything is about that as well.
+func (k *Keeper) drains() map[kernel.ServiceKey]bool {
+	scope := maps.Clone(k.draining)
+	maps.DeleteFunc(scope, func(key kernel.ServiceKey, _ bool) bool { return k.waiting[key] })
+	return scope
 }

@@ -31,7 +31,7 @@ func checkPair(t *testing.T, k Kernel, seed uint64) kernel.Table {
 	}
 	wanted := WantedTable(desired)
 	watch.judge = func(op kernel.Op, now kernel.Table) {
-		if _, mine := memory[op.Key]; !mine {
+		if _, mine := memory.Services[op.Key]; !mine {
 			if _, declared := wanted[op.Key]; !declared {
 				t.Fatalf("seed %d: %v touches what is not gorb's", seed, op)
 			}
@@ -45,7 +45,7 @@ func checkPair(t *testing.T, k Kernel, seed uint64) kernel.Table {
 			}
 		}
 	}
-	keeper := NewKeeper(watch, NewStore("", Place{}), memory)
+	keeper := NewKeeper(watch, nil, NewStore("", Place{}), memory)
 	if watch.fail != nil {
 		for range 3 {
 			mustPass(t, keeper, desired)
@@ -65,7 +65,7 @@ func checkPair(t *testing.T, k Kernel, seed uint64) kernel.Table {
 
 	want := clone(wanted)
 	for key, v := range before {
-		_, mine := memory[key]
+		_, mine := memory.Services[key]
 		if _, declared := wanted[key]; !declared && !mine {
 			want[key] = v
 		}

@@ -23,28 +23,32 @@ const (
 type cause string
 
 const (
-	causeStart  cause = "start"
-	causeConfig cause = "configuration"
-	causeAsked  cause = "asked"
-	causeResync cause = "resync"
-	causeDrain  cause = "drain"
-	causeRetry  cause = "retry"
+	causeStart   cause = "start"
+	causeConfig  cause = "configuration"
+	causeAsked   cause = "asked"
+	causeResync  cause = "resync"
+	causeDrain   cause = "drain"
+	causeRetry   cause = "retry"
+	causeAddress cause = "address"
 )
 
 // Reconciler makes passes when there is reason to: a new configuration, a request, the end of the resync interval, a
-// backend that drains, a failure to be tried again. Everything it has belongs to the goroutine of Run.
+// backend that drains, an address that changed, a failure to be tried again. Everything it has belongs to the goroutine
+// of Run.
 type Reconciler struct {
 	keeper *Keeper
 	log    journal
 
-	desired *spec.Desired // the newest; nil before the first
-	clean   *spec.Desired // what the table is known to follow; nil after a failure
-	flush   bool          // still to be done
+	desired *index // the newest; nil before the first
+	clean   *index // what the table is known to follow; nil after a failure
+	flush   bool   // still to be done
 	retries int
+	contest contest
 
-	resyncAt time.Time // zero: not due
-	drainAt  time.Time
-	retryAt  time.Time
+	resyncAt  time.Time // zero: not due
+	drainAt   time.Time
+	retryAt   time.Time
+	addressAt time.Time
 }
 
 // New returns a reconciler. With flush, the first pass removes every service that is not declared, whoever made it.
@@ -56,9 +60,16 @@ func New(k *Keeper, flush bool, log zerolog.Logger) *Reconciler {
 	}
 }
 
-// Run keeps the table until ctx ends, and then leaves it as it is. Each value of desired takes the place of the one
-// before; until the first nothing is read or written. A value of asked makes a whole pass at once.
-func (r *Reconciler) Run(ctx context.Context, desired <-chan *spec.Desired, asked <-chan struct{}) error {
+// Wakes are what wakes a Reconciler beside its own clock. A channel that is nil never does.
+type Wakes struct {
+	Desired   <-chan *spec.Desired // each value takes the place of the one before
+	Asked     <-chan struct{}      // a whole pass at once
+	Addresses <-chan struct{}      // an interface or an address of the host changed
+}
+
+// Run keeps the table until ctx ends, and then leaves it as it is. Until the first configuration nothing is read or
+// written.
+func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
@@ -67,16 +78,20 @@ func (r *Reconciler) Run(ctx context.Context, desired <-chan *spec.Desired, aske
 		select {
 		case <-ctx.Done():
 			return nil
-		case d := <-desired:
+		case d := <-wakes.Desired:
 			why = causeConfig
 			if r.desired == nil {
 				why = causeStart
 			} else if d.Gorb.Resync != r.desired.Gorb.Resync {
 				r.resyncAt = time.Now().Add(jitter(d.Gorb.Resync))
 			}
-			r.desired = d
-		case <-asked:
+			r.desired = r.keeper.indexOf(d)
+		case <-wakes.Asked:
 			why = causeAsked
+		case <-wakes.Addresses:
+			if r.desired != nil && r.addressAt.IsZero() {
+				r.addressAt = time.Now().Add(r.contest.wait(time.Now()))
+			}
 		case <-timer.C:
 			why = r.due(time.Now())
 		}
@@ -89,7 +104,7 @@ func (r *Reconciler) Run(ctx context.Context, desired <-chan *spec.Desired, aske
 // next returns when the loop is to wake by itself.
 func (r *Reconciler) next() time.Time {
 	at := time.Now().Add(time.Hour)
-	for _, t := range []time.Time{r.resyncAt, r.drainAt, r.retryAt} {
+	for _, t := range []time.Time{r.resyncAt, r.drainAt, r.retryAt, r.addressAt} {
 		if !t.IsZero() && t.Before(at) {
 			at = t
 		}
@@ -105,6 +120,8 @@ func (r *Reconciler) due(now time.Time) cause {
 		return causeRetry
 	case over(r.resyncAt):
 		return causeResync
+	case over(r.addressAt):
+		return causeAddress
 	case over(r.drainAt):
 		return causeDrain
 	}
@@ -114,12 +131,14 @@ func (r *Reconciler) due(now time.Time) cause {
 // pass makes one pass and decides when the next is due.
 func (r *Reconciler) pass(ctx context.Context, why cause) {
 	scope := r.scope(why)
-	report, err := r.keeper.Pass(ctx, r.desired, Options{Scope: scope, Flush: r.flush})
+	report, err := r.keeper.Pass(ctx, r.desired.Desired, Options{
+		Scope: scope, Addresses: why == causeAddress, Flush: r.flush,
+	})
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
-		report.Errs = append(report.Errs, err)
+		report.failed(err)
 	}
 	r.log.pass(why, scope == nil, report)
 
@@ -127,24 +146,39 @@ func (r *Reconciler) pass(ctx context.Context, why cause) {
 	if scope == nil {
 		r.resyncAt = now.Add(jitter(r.desired.Gorb.Resync))
 	}
+	if scope == nil || why == causeAddress {
+		r.addressAt = time.Time{}
+	}
+	if r.contest.lost(now, why, report) {
+		r.log.contested(report)
+	}
 	if scope == nil || why == causeDrain {
 		r.drainAt = time.Time{} // other passes do not look at what drains, and must not put it off
 	}
-	if r.drainAt.IsZero() && len(r.keeper.memory.draining()) > 0 {
+	if r.drainAt.IsZero() && len(r.keeper.drains()) > 0 {
 		r.drainAt = now.Add(drainInterval)
 	}
 	if err == nil {
 		r.flush = false // it is for the first pass; what that could not delete stays
 	}
+	r.follow(scope == nil, report, now)
+}
+
+// follow notes whether the table follows the configuration now, and when what failed is tried again: always by a pass
+// over everything.
+func (r *Reconciler) follow(whole bool, report *Report, now time.Time) {
 	switch {
-	case len(report.Errs) > 0:
+	case report.ofTable > 0:
 		r.clean = nil
-		if scope == nil || r.retryAt.IsZero() {
-			r.retryAt = now.Add(jitter(min(firstRetry<<min(r.retries, 10), maxRetry)))
-			r.retries++
-		}
-	case scope == nil || r.clean != nil:
-		r.clean, r.retries, r.retryAt = r.desired, 0, time.Time{}
+	case whole || r.clean != nil:
+		r.clean = r.desired
+	}
+	switch {
+	case len(report.Errs) > 0 && (whole || r.retryAt.IsZero()):
+		r.retryAt = now.Add(jitter(min(firstRetry<<min(r.retries, 10), maxRetry)))
+		r.retries++
+	case len(report.Errs) == 0 && whole:
+		r.retries, r.retryAt = 0, time.Time{}
 	}
 }
 
@@ -153,34 +187,14 @@ func (r *Reconciler) scope(why cause) map[kernel.ServiceKey]bool {
 	scope := map[kernel.ServiceKey]bool{}
 	switch {
 	case why == causeDrain:
-		for _, k := range r.keeper.memory.draining() {
-			scope[k] = true
-		}
-	case why == causeConfig && r.clean != nil:
+		return r.keeper.drains()
+	case why == causeAddress:
+	case why == causeConfig && r.clean != nil && r.clean.sameHost(r.desired):
 		changed(scope, r.clean, r.desired)
 	default:
 		return nil
 	}
 	return scope
-}
-
-// changed adds the services to scope that two configurations declare differently.
-func changed(scope map[kernel.ServiceKey]bool, was, is *spec.Desired) {
-	old := make(map[kernel.ServiceKey]*spec.Service, len(was.Services))
-	for i := range was.Services {
-		old[KeyOf(&was.Services[i])] = &was.Services[i]
-	}
-	for i := range is.Services {
-		s := &is.Services[i]
-		key := KeyOf(s)
-		if o, ok := old[key]; !ok || !o.Equal(s) {
-			scope[key] = true
-		}
-		delete(old, key)
-	}
-	for key := range old {
-		scope[key] = true
-	}
 }
 
 // jitter spreads a duration over a tenth less to a tenth more, so that the directors of a fleet do not act in step.

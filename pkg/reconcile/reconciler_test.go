@@ -20,9 +20,11 @@ import (
 // bench is a reconciler that runs over a fake table, in a bubble of synctest.
 type bench struct {
 	*kernel.Fake
-	desired chan *spec.Desired
-	asked   chan struct{}
-	log     bytes.Buffer // read while Run waits
+	host      *kernel.FakeHost
+	desired   chan *spec.Desired
+	asked     chan struct{}
+	addresses chan struct{}
+	log       bytes.Buffer // read while Run waits
 
 	mu    sync.Mutex // guards what follows
 	reads [][]kernel.ServiceKey
@@ -38,17 +40,17 @@ func (b *bench) read() [][]kernel.ServiceKey {
 }
 
 func startBench(t *testing.T, m Memory) *bench {
-	b := &bench{Fake: kernel.NewFake(), desired: make(chan *spec.Desired), asked: make(chan struct{})}
+	b := &bench{Fake: kernel.NewFake(), host: kernel.NewFakeHost(), desired: make(chan *spec.Desired), asked: make(chan struct{}), addresses: make(chan struct{})}
 	b.FailObserve = func(keys []kernel.ServiceKey) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.reads = append(b.reads, keys)
 		return nil
 	}
-	r := New(NewKeeper(b.Fake, NewStore("", Place{}), m), false, zerolog.New(&b.log))
+	r := New(NewKeeper(b.Fake, b.host, NewStore("", Place{}), m), false, zerolog.New(&b.log))
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
-	go func() { done <- r.Run(ctx, b.desired, b.asked) }()
+	go func() { done <- r.Run(ctx, Wakes{b.desired, b.asked, b.addresses}) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-done; err != nil {
@@ -68,9 +70,17 @@ func (b *bench) weight(t *testing.T, addr string) int {
 	return int(d.Weight)
 }
 
+// drainSecond has the second of two backends leave while it has a connection.
+func (b *bench) drainSecond() {
+	b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
+	synctest.Wait()
+	b.SetConns(web, dest("10.1.0.2:80"), kernel.Conns{Active: 1})
+	b.desired <- webService("10.1.0.1:80")
+}
+
 func TestLoopHealsDriftAtResync(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := startBench(t, nil)
+		b := startBench(t, Memory{})
 		b.desired <- webService("10.1.0.1:80")
 		synctest.Wait()
 		mustApply(t, b.Fake, []kernel.Op{{Kind: kernel.DeleteService, Key: web}})
@@ -91,7 +101,7 @@ func TestLoopHealsDriftAtResync(t *testing.T) {
 
 func TestLoopAnswersWhenAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := startBench(t, nil)
+		b := startBench(t, Memory{})
 		b.asked <- struct{}{}
 		synctest.Wait()
 		if len(b.read()) > 0 {
@@ -110,11 +120,8 @@ func TestLoopAnswersWhenAsked(t *testing.T) {
 
 func TestLoopDrains(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := startBench(t, nil)
-		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
-		synctest.Wait()
-		b.SetConns(web, dest("10.1.0.2:80"), kernel.Conns{Active: 1})
-		b.desired <- webService("10.1.0.1:80")
+		b := startBench(t, Memory{})
+		b.drainSecond()
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		if w := b.weight(t, "10.1.0.2:80"); w != 0 {
@@ -132,7 +139,7 @@ func TestLoopDrains(t *testing.T) {
 // TestDrainIsNotPutOff has another service change all the time, and the resync interval shortened.
 func TestDrainIsNotPutOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := startBench(t, nil)
+		b := startBench(t, Memory{})
 		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
 		synctest.Wait()
 		for i := range 20 {
@@ -162,11 +169,8 @@ func TestDrainIsNotPutOff(t *testing.T) {
 
 func TestBackendReturnsWhileDraining(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := startBench(t, nil)
-		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
-		synctest.Wait()
-		b.SetConns(web, dest("10.1.0.2:80"), kernel.Conns{Active: 1})
-		b.desired <- webService("10.1.0.1:80")
+		b := startBench(t, Memory{})
+		b.drainSecond()
 		time.Sleep(10 * time.Second)
 		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
 		time.Sleep(2 * time.Minute)
@@ -184,7 +188,7 @@ func TestBackendReturnsWhileDraining(t *testing.T) {
 
 func TestLoopReadsOnlyWhatChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := startBench(t, nil)
+		b := startBench(t, Memory{})
 		d := webService("10.1.0.1:80")
 		other := d.Services[0]
 		other.Name, other.Port = "other", 81
@@ -204,7 +208,7 @@ func TestLoopReadsOnlyWhatChanged(t *testing.T) {
 
 func TestLoopBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := startBench(t, nil)
+		b := startBench(t, Memory{})
 		var tries []time.Time
 		var mended atomic.Bool
 		b.Fail = func(op kernel.Op) error {
@@ -244,7 +248,7 @@ func TestLoopBacksOff(t *testing.T) {
 
 func TestLoopWritesNothingThatChangesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := startBench(t, nil)
+		b := startBench(t, Memory{})
 		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
 		synctest.Wait()
 		n := len(b.Ops())
@@ -254,6 +258,24 @@ func TestLoopWritesNothingThatChangesNothing(t *testing.T) {
 		synctest.Wait()
 		if got := b.Ops()[n:]; len(got) > 0 {
 			t.Errorf("it wrote %v", got)
+		}
+	})
+}
+
+// TestHeldIsSaid has a backend that the kernel never takes beside one that is to be drained by hand.
+func TestHeldIsSaid(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, Memory{})
+		b.desired <- webService("10.1.0.1:80", "10.1.0.2:80")
+		synctest.Wait()
+		d := webService("10.1.0.1:80", "10.1.0.2:80", "224.0.0.1:80")
+		d.Services[0].Backends[0].Weight = 0
+		b.desired <- d
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		const want = `"name":"web","waiting":["-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 0"],"message":"this service keeps`
+		if n := strings.Count(b.log.String(), want); n != 1 {
+			t.Errorf("it was said %d times: %s", n, b.log.String())
 		}
 	})
 }
@@ -268,10 +290,10 @@ func TestFlushIsForTheFirstPass(t *testing.T) {
 			}
 			return nil
 		}
-		r := New(NewKeeper(fake, NewStore("", Place{}), nil), true, zerolog.Nop())
+		r := New(NewKeeper(fake, nil, NewStore("", Place{}), Memory{}), true, zerolog.Nop())
 		ctx, cancel := context.WithCancel(t.Context())
 		desired, done := make(chan *spec.Desired), make(chan error)
-		go func() { done <- r.Run(ctx, desired, nil) }()
+		go func() { done <- r.Run(ctx, Wakes{Desired: desired}) }()
 		desired <- webService("10.1.0.1:80")
 		synctest.Wait()
 		foreign := key("10.0.0.9:80")
@@ -300,11 +322,11 @@ func TestFlush(t *testing.T) {
 				t.Errorf("after %v the declared service is missing", op)
 			}
 		}
-		r := New(NewKeeper(watch, NewStore("", Place{}), nil), true, zerolog.Nop())
+		r := New(NewKeeper(watch, nil, NewStore("", Place{}), Memory{}), true, zerolog.Nop())
 		ctx, cancel := context.WithCancel(t.Context())
 		desired := make(chan *spec.Desired)
 		done := make(chan error)
-		go func() { done <- r.Run(ctx, desired, nil) }()
+		go func() { done <- r.Run(ctx, Wakes{Desired: desired}) }()
 		desired <- webService("10.1.0.1:80")
 		synctest.Wait()
 		now := mustObserve(t, fake)

@@ -2,21 +2,14 @@ package reconcile
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
-	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/renameio/v2"
-
-	"github.com/gorb-io/gorb/pkg/kernel"
 )
 
 // Place is the table that a memory is about: a network namespace of one boot of one kernel. The memory of another place
@@ -32,16 +25,20 @@ var ErrForgotten = errors.New("nothing in the kernel is taken for gorb's")
 // ErrUnreadable says that a memory is there and cannot be read, because it is damaged or not for this user.
 var ErrUnreadable = errors.New("it cannot be read")
 
+// ErrDropped says that some entries of a memory make no sense, and that what they are about is not taken for gorb's.
+var ErrDropped = errors.New("these entries are not taken for gorb's")
+
 // Store keeps a Memory in a file of the state directory.
 type Store struct {
 	path    string // "" keeps nothing
 	place   Place
-	saved   []byte
-	damaged bool // what is at path cannot be read, and is put aside before it is written over
+	form    encoder
+	saved   []byte // what is at path; nil: not known
+	damaged bool   // what is at path cannot be read, and is put aside before it is written over
 }
 
-// NewStore returns the store of a state directory; an empty dir keeps the memory in the process alone. Nothing is read or
-// written yet.
+// NewStore returns the store of a state directory; an empty dir keeps the memory in the process alone. Nothing is read
+// or written yet.
 func NewStore(dir string, place Place) *Store {
 	s := &Store{place: place}
 	if dir != "" {
@@ -97,7 +94,8 @@ func globEscape(path string) string {
 }
 
 // Load returns what the store remembers. The error wraps ErrForgotten where the memory is missing, of another place or,
-// wrapping ErrUnreadable too, cannot be read: then nothing is remembered, and the store can be used all the same.
+// wrapping ErrUnreadable too, cannot be read: then nothing is remembered, and the store can be used all the same. It
+// wraps ErrDropped where only some entries made no sense: the others are remembered.
 func (s *Store) Load() (Memory, error) {
 	if s.path == "" {
 		return Memory{}, nil
@@ -109,7 +107,7 @@ func (s *Store) Load() (Memory, error) {
 	if err != nil {
 		return Memory{}, fmt.Errorf("%w: %w: %w", err, ErrUnreadable, ErrForgotten)
 	}
-	was, memory, err := decodeMemory(data)
+	was, memory, dropped, err := decodeMemory(data)
 	switch {
 	case err != nil:
 		s.damaged = true
@@ -118,34 +116,58 @@ func (s *Store) Load() (Memory, error) {
 		return Memory{}, fmt.Errorf("%s is of another boot: %w", s.path, ErrForgotten)
 	case was.Namespace != s.place.Namespace:
 		return Memory{}, fmt.Errorf("%s is of another network namespace: %w", s.path, ErrForgotten)
+	case len(dropped) > 0:
+		return memory, fmt.Errorf("%s: %w: %w", s.path, Join(dropped), ErrDropped)
 	}
 	s.saved = data
 	return memory, nil
 }
 
+// Mend writes the memory again where somebody has removed its file since it was written.
+func (s *Store) Mend(m Memory) error {
+	if s.saved == nil || !s.lost() {
+		return nil
+	}
+	if err := s.Save(m); err != nil {
+		return fmt.Errorf("%s was removed: %w", s.path, err)
+	}
+	return nil
+}
+
+// lost reports whether the file is missing.
+func (s *Store) lost() bool {
+	_, err := os.Lstat(s.path)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
 // Save makes a memory durable: when it returns nil, a crash at any moment finds it whole. It writes nothing that is
-// there already, and keeps a damaged memory under another name, for whoever wants to know what was in it.
+// there already, makes a state directory that was removed, and keeps a damaged memory under another name, for whoever
+// wants to know what was in it.
 func (s *Store) Save(m Memory) error {
 	if s.path == "" {
 		return nil
 	}
-	data, err := encodeMemory(s.place, m)
-	if err != nil || bytes.Equal(data, s.saved) {
+	data, err := s.form.encode(s.place, m)
+	if err != nil || bytes.Equal(data, s.saved) && !s.lost() {
 		return err
 	}
 	if s.damaged {
-		if err := os.Rename(s.path, s.path+".damaged"); err != nil {
+		if err := os.Rename(s.path, s.path+".damaged"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("put the damaged memory aside: %w", err)
 		}
 		s.damaged = false
 	}
-	if err := renameio.WriteFile(s.path, data, 0o644, renameio.WithTempDir(filepath.Dir(s.path))); err != nil {
+	dir := filepath.Dir(s.path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("state directory: %w", err)
+	}
+	if err := renameio.WriteFile(s.path, data, 0o644, renameio.WithTempDir(dir)); err != nil {
 		if p, ok := errors.AsType[*fs.PathError](err); ok {
 			err = p.Err // the path is that of a file with a random name, so no two messages would be alike
 		}
 		return fmt.Errorf("write %s: %w", s.path, err)
 	}
-	if err := syncDir(filepath.Dir(s.path)); err != nil {
+	if err := syncDir(dir); err != nil {
 		return err
 	}
 	s.saved = data
@@ -159,75 +181,4 @@ func syncDir(name string) error {
 		return err
 	}
 	return errors.Join(dir.Sync(), dir.Close())
-}
-
-// memoryFile is the form of ownership.json.
-type memoryFile struct {
-	Version int `json:"version"`
-	Place
-	Services []memoryService `json:"services"`
-}
-
-type memoryService struct {
-	Name     string           `json:"name"`
-	Family   kernel.Family    `json:"family"`
-	Protocol kernel.Protocol  `json:"protocol,omitempty"`
-	Address  netip.AddrPort   `json:"address,omitzero"`
-	Fwmark   uint32           `json:"fwmark,omitempty"`
-	Drain    time.Duration    `json:"drain_ns"`
-	Tunnels  []netip.AddrPort `json:"tunnels,omitempty"`
-	Draining []memoryDrain    `json:"draining,omitempty"`
-}
-
-type memoryDrain struct {
-	Backend netip.AddrPort `json:"backend"`
-	Since   time.Time      `json:"since"`
-	Until   time.Time      `json:"until"`
-}
-
-// memoryVersion is the version of the file's form; another one is not understood.
-const memoryVersion = 1
-
-func encodeMemory(place Place, m Memory) ([]byte, error) {
-	f := memoryFile{Version: memoryVersion, Place: place, Services: make([]memoryService, 0, len(m))}
-	for _, k := range sortKeys(slices.Collect(maps.Keys(m))) {
-		o := m[k]
-		s := memoryService{
-			Name: o.Name, Family: k.Family, Protocol: k.Protocol, Address: k.Addr, Fwmark: k.Mark, Drain: o.Drain,
-		}
-		for _, t := range o.Tunnels {
-			s.Tunnels = append(s.Tunnels, t.Addr)
-		}
-		for _, d := range slices.SortedFunc(maps.Keys(o.Draining), kernel.DestKey.Compare) {
-			s.Draining = append(s.Draining, memoryDrain{d.Addr, o.Draining[d].Since, o.Draining[d].Until})
-		}
-		f.Services = append(f.Services, s)
-	}
-	data, err := json.MarshalIndent(f, "", " ")
-	return append(data, '\n'), err
-}
-
-func decodeMemory(data []byte) (Place, Memory, error) {
-	var f memoryFile
-	if err := json.Unmarshal(data, &f); err != nil {
-		return Place{}, nil, err
-	}
-	if f.Version != memoryVersion {
-		return Place{}, nil, fmt.Errorf("version %d, wanted %d", f.Version, memoryVersion)
-	}
-	m := make(Memory, len(f.Services))
-	for _, s := range f.Services {
-		o := Owned{Name: s.Name, Drain: s.Drain}
-		for _, t := range s.Tunnels {
-			o.Tunnels = append(o.Tunnels, kernel.DestKey{Addr: t})
-		}
-		for _, d := range s.Draining {
-			if o.Draining == nil {
-				o.Draining = make(map[kernel.DestKey]Drain, len(s.Draining))
-			}
-			o.Draining[kernel.DestKey{Addr: d.Backend}] = Drain{Since: d.Since, Until: d.Until}
-		}
-		m[kernel.ServiceKey{Family: s.Family, Protocol: s.Protocol, Addr: s.Address, Mark: s.Fwmark}] = o
-	}
-	return f.Place, m, nil
 }

@@ -14,7 +14,28 @@ var protocols = map[spec.Protocol]kernel.Protocol{spec.TCP: kernel.TCP, spec.UDP
 
 var families = map[spec.Family]kernel.Family{spec.IPv4: kernel.IPv4, spec.IPv6: kernel.IPv6}
 
-var forwards = map[spec.Method]kernel.Forward{spec.NAT: kernel.Masq, spec.DR: kernel.Route, spec.Tunnel: kernel.Tunnel}
+// forwards pairs the methods of a declaration with the kernel's, and with its kinds of tunnels.
+var forwards = []struct {
+	declared spec.Method
+	forward  kernel.Forward
+	encap    kernel.EncapType
+}{
+	{spec.NAT, kernel.Masq, 0},
+	{spec.DR, kernel.Route, 0},
+	{spec.Tunnel, kernel.Tunnel, kernel.IPIP},
+	{spec.GUE, kernel.Tunnel, kernel.GUE},
+	{spec.GRE, kernel.Tunnel, kernel.GRE},
+}
+
+// checksums pairs the checksums of a tunnel's declaration with the kernel's flags.
+var checksums = []struct {
+	declared spec.Checksum
+	kernel   kernel.EncapFlags
+}{
+	{spec.NoChecksum, kernel.NoChecksum},
+	{spec.SumChecksum, kernel.Checksum},
+	{spec.RemoteChecksum, kernel.RemoteChecksum},
+}
 
 // flags pairs the flags of a declaration with the kernel's.
 var flags = []struct {
@@ -41,9 +62,15 @@ func KeyOf(s *spec.Service) kernel.ServiceKey {
 
 // declared returns a service as the configuration wants it, its destinations in canonical order.
 func declared(s *spec.Service) kernel.VirtualService {
-	v := kernel.VirtualService{
-		Service: kernel.Service{Scheduler: s.Method, Netmask: kernel.FullNetmask(KeyOf(s).Family)},
-		Dests:   make([]kernel.RealServer, 0, len(s.Backends)),
+	room := make([]kernel.RealServer, 0, len(s.Backends))
+	return kernel.VirtualService{Service: declaredService(s), Dests: declaredDests(room, s)}
+}
+
+// declaredService returns what of a service can be edited, as the configuration wants it.
+func declaredService(s *spec.Service) kernel.Service {
+	v := kernel.Service{Scheduler: s.Method, Netmask: s.Netmask, Engine: s.Engine}
+	if v.Netmask == 0 && !s.OneClient {
+		v.Netmask = kernel.FullNetmask(KeyOf(s).Family)
 	}
 	for _, f := range flags {
 		if s.Flags&f.declared != 0 {
@@ -54,26 +81,65 @@ func declared(s *spec.Service) kernel.VirtualService {
 		v.Flags |= kernel.Persistent
 		v.Timeout = uint32(s.Persistent / time.Second)
 	}
-	for _, b := range s.Backends {
-		v.Dests = append(v.Dests, kernel.RealServer{
+	return v
+}
+
+// declaredDests appends the destinations of a service to none, in canonical order.
+func declaredDests(dests []kernel.RealServer, s *spec.Service) []kernel.RealServer {
+	for i := range s.Backends {
+		b := &s.Backends[i]
+		dests = append(dests, kernel.RealServer{
 			DestKey: kernel.DestKey{Addr: netip.AddrPortFrom(b.Host, b.Port)},
-			Dest:    kernel.Dest{Forward: forwards[b.Method], Weight: b.Weight},
+			Dest:    declaredDest(b),
 		})
 	}
-	sortDests(v.Dests)
-	return v
+	sortDests(dests)
+	return dests
+}
+
+// declaredDest returns what of a backend can be edited, as the configuration wants it.
+func declaredDest(b *spec.Backend) kernel.Dest {
+	d := kernel.Dest{Weight: b.Weight, Upper: b.Upper, Lower: b.Lower}
+	for i := range forwards {
+		if f := &forwards[i]; f.declared == b.Method {
+			d.Forward, d.Encap.Type = f.forward, f.encap
+		}
+	}
+	if d.Encap.Type == kernel.IPIP {
+		return d // which has neither a port nor a checksum
+	}
+	d.Encap.Port = b.Tunnel.Port
+	for _, c := range checksums {
+		if c.declared == b.Tunnel.Checksum {
+			d.Encap.Flags = c.kernel
+		}
+	}
+	return d
 }
 
 // sortDests puts destinations in canonical order.
 func sortDests(dests []kernel.RealServer) {
-	slices.SortFunc(dests, func(a, b kernel.RealServer) int { return a.Compare(b.DestKey) })
+	slices.SortFunc(dests, compareDests)
 }
+
+func compareDests(a, b kernel.RealServer) int { return a.Compare(b.DestKey) }
 
 // WantedTable returns the table that a configuration declares, as it would be if the kernel held nothing else.
 func WantedTable(d *spec.Desired) kernel.Table {
+	total := 0
+	for i := range d.Services {
+		total += len(d.Services[i].Backends)
+	}
+	all := make([]kernel.RealServer, 0, total) // one allocation for the destinations of all services
 	t := make(kernel.Table, len(d.Services))
 	for i := range d.Services {
-		t[KeyOf(&d.Services[i])] = declared(&d.Services[i])
+		s := &d.Services[i]
+		n := len(all)
+		all = all[:n+len(s.Backends)]
+		t[KeyOf(s)] = kernel.VirtualService{
+			Service: declaredService(s),
+			Dests:   declaredDests(all[n:n:len(all)], s),
+		}
 	}
 	return t
 }

@@ -46,6 +46,13 @@ func (w world) services() []spec.Service {
 		}
 		if w.chance(30) {
 			s.Persistent = time.Duration(60*(1+w.IntN(3))) * time.Second
+			s.Netmask = pick(w, 0, uint32(0xffffff00))
+			if s.Family == spec.IPv6 {
+				s.Netmask = pick(w, 0, uint32(64))
+			}
+			if s.Protocol == spec.UDP {
+				s.Engine = pick(w, "", "sip")
+			}
 		}
 		if w.chance(30) {
 			s.Flags = spec.Flag1 << w.IntN(3)
@@ -66,13 +73,25 @@ func (w world) backends(s *spec.Service) []spec.Backend {
 		b := spec.Backend{
 			Name: fmt.Sprintf("b%d", i), Method: spec.NAT,
 			Host: netip.AddrFrom4([4]byte{10, 1, 0, byte(1 + i/2)}), Port: s.Port + uint16(i%2),
-			Weight: pick(w, uint32(0), 1, 1, 50, 100, 100),
+			Weight: pick(w, uint32(0), 1, 1, 50, 100, 100000),
 		}
 		if s.Family == spec.IPv6 {
 			b.Host = netip.MustParseAddr(fmt.Sprintf("fd01::%d", 1+i/2))
 		}
-		if b.Port == s.Port && w.chance(20) {
-			b.Method = spec.DR
+		if b.Port == s.Port && w.chance(40) {
+			b.Method = pick(w, spec.DR, spec.Tunnel, spec.GUE, spec.GRE)
+		}
+		if i == 5 && s.Family == spec.IPv4 && w.chance(50) {
+			b.Host, b.Port, b.Method = netip.MustParseAddr("fd01::9"), s.Port, pick(w, spec.Tunnel, spec.GUE, spec.GRE)
+		}
+		switch b.Method {
+		case spec.GUE:
+			b.Tunnel = spec.Encap{Port: pick(w, uint16(6080), 6081), Checksum: pick(w, spec.NoChecksum, spec.SumChecksum, spec.RemoteChecksum)}
+		case spec.GRE:
+			b.Tunnel.Checksum = pick(w, spec.NoChecksum, spec.SumChecksum)
+		}
+		if w.chance(30) {
+			b.Upper, b.Lower = pick(w, uint32(10), 1000), pick(w, uint32(0), 5)
 		}
 		list = append(list, b)
 	}
@@ -96,10 +115,10 @@ func (w world) table() kernel.Table {
 
 // memory returns a random choice of the services of a table, as gorb's.
 func (w world) memory(t kernel.Table) Memory {
-	m := Memory{}
+	m := Memory{Services: owned{}}
 	for _, k := range t.Keys() {
 		if w.chance(60) {
-			m[k] = Owned{Name: nameOf(k), Drain: time.Minute}
+			m.Services[k] = Owned{Name: nameOf(k), Drain: time.Minute}
 		}
 	}
 	return m

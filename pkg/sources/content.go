@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,7 +24,18 @@ const (
 )
 
 // isStdin says whether a FILE argument means standard input.
-func isStdin(name string) bool { return name == "-" || name == "/dev/stdin" }
+func isStdin(name string) bool {
+	switch name {
+	case "-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0":
+		return true
+	}
+	return false
+}
+
+// isDescriptor says whether a FILE argument is what the program was started with open, and not a place in a directory.
+func isDescriptor(name string) bool {
+	return isStdin(name) || strings.HasPrefix(name, "/dev/fd/") || strings.HasPrefix(name, "/proc/self/fd/")
+}
 
 // isPipe says whether a file is a FIFO, or the pipe that /dev/fd/63 leads to.
 func isPipe(info fs.FileInfo) bool { return info.Mode()&fs.ModeNamedPipe != 0 }

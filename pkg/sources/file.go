@@ -47,7 +47,7 @@ type File struct {
 	format   spec.Format
 	log      zerolog.Logger
 	first    *spec.Document
-	constant bool // it was a pipe: there is nothing to watch
+	constant bool // it was a pipe or the like: there is nothing to watch
 	notify   func() (*fsnotify.Watcher, error)
 
 	asked chan struct{} // of capacity one: Reload
@@ -67,8 +67,8 @@ type outcome struct {
 }
 
 // NewFile prepares the watching of a FILE argument as the given layer, counted from 0. The document first is what Read
-// gave for it, or nil when the file was missing, which is then taken as said. Standard input and pipes cannot be read
-// twice: such a layer stays what it was.
+// gave for it, or nil when the file was missing, which is then taken as said. Standard input, pipes and what else the
+// program was started with open are not read twice: such a layer stays what it was.
 func NewFile(name string, layer int, f spec.Format, log zerolog.Logger, first *spec.Document) *File {
 	path := name
 	if wd, err := os.Getwd(); err == nil && !filepath.IsAbs(name) {
@@ -91,7 +91,7 @@ func NewFile(name string, layer int, f spec.Format, log zerolog.Logger, first *s
 		file.err = named(name, syscall.ENOENT)
 		file.last = outcome{err: file.err.Error()}
 	}
-	if info, err := os.Stat(name); isStdin(name) || first != nil && err == nil && isPipe(info) {
+	if info, err := os.Stat(name); isDescriptor(name) || first != nil && err == nil && isPipe(info) {
 		file.constant = true
 	}
 	return file

@@ -96,8 +96,12 @@ func (s *stack) doubts(d *spec.Desired, r Reading) bool {
 	if r.Err == nil {
 		doubted[r.Layer] = true
 	}
+	said := s.waiting != nil && maps.Equal(gone, s.gone)
 	s.removal = removal{waiting: d, gone: gone, doubted: doubted}
 	s.alarm = max(s.wait, 1) // 0 would be as agreed before
+	if said {
+		return true
+	}
 	s.log.Warn().Str("file", s.layers[r.Layer].name).Int("leaving", len(gone)).Int("of", len(from.Services)).
 		Strs("services", examples(gone)).Msg("most services would leave, the file is read again to be sure")
 	return true

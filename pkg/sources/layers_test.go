@@ -107,6 +107,21 @@ func TestLayersHandOverWhatIsNew(t *testing.T) {
 	})
 }
 
+func TestLayersSeeEveryPart(t *testing.T) {
+	for name, more := range map[string]string{
+		"gorb": "[gorb]\nresync = \"1m\"\n",
+		"ipvs": "[ipvs.sysctl]\nconntrack = true\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, []string{config(1)}, func(r *rig) {
+				r.want("s1")
+				r.say(Reading{}, config(1)+more)
+				r.want("s1")
+			})
+		})
+	}
+}
+
 func TestLayersWaitForEveryFile(t *testing.T) {
 	inBubble(t, []string{config(1), ""}, func(r *rig) {
 		r.want("-")

@@ -10,41 +10,53 @@ import (
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
-// Read reads one FILE argument once: a path, or "-" (or /dev/stdin) for standard input, which is read from stdin.
+// Read reads one FILE argument once: a path, or "-" for standard input, which is read from stdin. What leads to
+// standard input, /dev/stdin and the like, is the same.
 //
-// The format f is used where it is given; "" means by the name's ending, and TOML for standard input and pipes. A FIFO,
-// such as process substitution makes, has five seconds to deliver and to end; standard input has no limit but ctx. A
-// directory, a socket or a device is refused without being opened, what is over spec.MaxSize without being read whole,
-// and so is a document that has no key in it.
+// The format f is used where it is given; "" means by the name's ending, and TOML for standard input, pipes and other
+// open files (/dev/fd/3), which have no name of their own. A FIFO, such as process substitution makes, has five seconds
+// to deliver and to end; standard input has no limit but ctx. A directory, a socket or a device is refused without being
+// opened, what is over spec.MaxSize without being read whole, and so is a document that has no key in it.
 //
-// A document may come beside an error, as from spec.Decode. Every error names the file, and is a spec.Problems where the operating system has no part in it. A file that is
-// missing is an error that is fs.ErrNotExist. When ctx ends while standard input is silent, Read returns but the read
-// beneath cannot be ended; it stays until the process does.
+// A document may come beside an error, as from spec.Decode. Every error names the file, and is a spec.Problems where the
+// operating system has no part in it. A file that is missing is an error that is fs.ErrNotExist. When ctx ends while
+// standard input is silent, Read returns but the read beneath cannot be ended; it stays until the process does.
 func Read(ctx context.Context, name string, f spec.Format, stdin io.Reader) (*spec.Document, error) {
-	if isStdin(name) {
-		data, err := readStdin(ctx, stdin)
-		if err != nil {
-			return nil, err
-		}
-		return decode(stdinName, orTOML(name, f), data)
-	}
-
-	info, err := os.Stat(name)
-	if err != nil {
-		return nil, named(name, err)
-	}
-	if isPipe(info) {
-		data, err := readPipe(ctx, name, pipeWait)
-		if err != nil {
-			return nil, err
-		}
-		return decode(name, orTOML(name, f), data)
-	}
-	data, err := readRegular(name)
+	data, pipe, err := read(ctx, name, stdin)
 	if err != nil {
 		return nil, err
 	}
+	if pipe || isDescriptor(name) {
+		f = orTOML(name, f)
+	}
+	if isStdin(name) {
+		name = stdinName
+	}
 	return decode(name, f, data)
+}
+
+// ReadText reads what a FILE argument holds as Read does, whatever it is.
+func ReadText(ctx context.Context, name string, stdin io.Reader) ([]byte, error) {
+	data, _, err := read(ctx, name, stdin)
+	return data, err
+}
+
+// read is ReadText, and says whether it was a FIFO.
+func read(ctx context.Context, name string, stdin io.Reader) (data []byte, pipe bool, err error) {
+	if isStdin(name) {
+		data, err = readStdin(ctx, stdin)
+		return data, false, err
+	}
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, false, named(name, err)
+	}
+	if isPipe(info) {
+		data, err = readPipe(ctx, name, pipeWait)
+		return data, true, err
+	}
+	data, err = readRegular(name)
+	return data, false, err
 }
 
 // decode is spec.Decode for what a file held: the format follows from the name where f is "", and a document without a

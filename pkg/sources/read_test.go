@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
@@ -96,7 +98,7 @@ func TestReadRefuses(t *testing.T) {
 }
 
 func TestReadStdin(t *testing.T) {
-	for _, name := range []string{"-", "/dev/stdin"} {
+	for _, name := range []string{"-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"} {
 		doc, err := Read(t.Context(), name, "", strings.NewReader(config(1)))
 		must(t, err)
 		equal(t, "services", "s1", names(t, doc))
@@ -181,6 +183,23 @@ func TestReadProcessSubstitution(t *testing.T) {
 			equal(t, "services", "s1", names(t, doc))
 		})
 	}
+}
+
+// TestReadDescriptor reads a file that the program was started with open, as a shell's 3<gorb.toml has it.
+func TestReadDescriptor(t *testing.T) {
+	if _, err := os.Stat("/dev/fd"); err != nil {
+		t.Skip("there is no /dev/fd")
+	}
+	path := filepath.Join(t.TempDir(), "gorb")
+	write(t, path, config(1))
+	f, err := os.Open(path)
+	must(t, err)
+	defer f.Close()
+	name := fmt.Sprintf("/dev/fd/%d", f.Fd())
+	doc, err := Read(t.Context(), name, "", nil)
+	must(t, err)
+	equal(t, "services", "s1", names(t, doc))
+	equal(t, "not watched", true, NewFile(name, 0, "", zerolog.Nop(), doc).constant)
 }
 
 func TestReadFIFOThatIsSilent(t *testing.T) {

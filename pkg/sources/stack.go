@@ -206,7 +206,7 @@ func sameDesired(a, b *spec.Desired) bool {
 	if a == nil || b == nil {
 		return a == b
 	}
-	return a.Gorb == b.Gorb && reflect.DeepEqual(a.Services, b.Services)
+	return a.Gorb == b.Gorb && reflect.DeepEqual(a.IPVS, b.IPVS) && reflect.DeepEqual(a.Services, b.Services)
 }
 
 // problems adds an error to a log line: one by one where it is a list.

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/pflag"
+
+	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/reconcile"
+)
+
+func statusCommand() *command {
+	return &command{
+		name:    "status",
+		args:    "[SERVICE...]",
+		summary: "show the kernel's table with its connections and rates",
+		text: `Prints the services and backends that the kernel has now, whoever made them: weights,
+connections, and what they carry in a second, as the kernel estimates it over some
+eight seconds. PKT/S counts both directions; the kernel sees no answers of backends with
+dr or tunnels. It reads no configuration, changes nothing, and needs CAP_NET_ADMIN.
+
+SERVICE is gorb's name for a service or what the kernel knows it by: web,
+'tcp 10.0.0.1:80', 10.0.0.1:80, 'fwmark 7'. Without it, all are shown.
+
+'order' is said of sh and mh services: see 'gorb help reorder'.`,
+		examples: []string{
+			"gorb status",
+			"gorb status web 'fwmark 7'",
+			"watch -n1 gorb status web",
+			"gorb status --json | jq .services",
+		},
+		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
+			stateDir := fs.String("state-dir", "/var/lib/gorb", "where gorb remembers what it called its services")
+			asJSON := fs.Bool("json", false, "print JSON, with all counters")
+			return func(ctx context.Context, args []string) error {
+				memory, note := remembered(*stateDir)
+				s := &status{memory: memory}
+				for _, word := range args {
+					c, err := choose(word, memory, note)
+					if err != nil {
+						return err
+					}
+					s.chosen = append(s.chosen, c)
+				}
+				if err := s.look(ctx); err != nil {
+					return err
+				}
+				if note = worthSaying(note, s.table); note != nil {
+					fmt.Fprintf(p.stderr, "note: %v\n", note)
+				}
+				if *asJSON {
+					return printJSON(p.stdout, s.json())
+				}
+				return printStatus(p.stdout, s)
+			}
+		},
+	}
+}
+
+// A status is what the kernel says of its table, and gorb's memory of it.
+type status struct {
+	chosen   []choice // nil: all services
+	table    kernel.Table
+	stats    kernel.Statistics
+	info     kernel.Info
+	timeouts kernel.Timeouts
+	sync     []kernel.SyncDaemon
+	memory   reconcile.Memory
+}
+
+// look reads the chosen services and what surrounds them.
+func (s *status) look(ctx context.Context) (err error) {
+	client, err := kernel.Open(ctx, kernel.Options{})
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	var keys []kernel.ServiceKey
+	for _, c := range s.chosen {
+		keys = append(keys, c.keys...)
+	}
+	if s.table, s.stats, err = client.ObserveStats(ctx, keys...); err != nil {
+		return err
+	}
+	for _, c := range s.chosen {
+		if _, err := c.found(s.table); err != nil {
+			return err
+		}
+	}
+	if s.info, err = client.Info(ctx); err != nil {
+		return err
+	}
+	if s.timeouts, err = client.Timeouts(ctx); err != nil {
+		return err
+	}
+	s.sync, err = client.SyncDaemons(ctx)
+	return err
+}

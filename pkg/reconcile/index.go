@@ -1,0 +1,71 @@
+package reconcile
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// index is a configuration as passes look things up in it. It is made once for each configuration, so that a pass about
+// one service does not walk through all.
+type index struct {
+	*spec.Desired
+	of    map[kernel.ServiceKey]int32        // services by identity
+	hosts map[netip.Addr][]kernel.ServiceKey // services by virtual address; nil where none is put on an interface
+}
+
+func newIndex(d *spec.Desired) *index {
+	x := &index{Desired: d, of: make(map[kernel.ServiceKey]int32, len(d.Services))}
+	for i := range d.Services {
+		x.of[KeyOf(&d.Services[i])] = int32(i)
+	}
+	if d.Gorb.VIP.Name == "" {
+		return x
+	}
+	x.hosts = make(map[netip.Addr][]kernel.ServiceKey)
+	for key, i := range x.of {
+		if addr := key.Addr.Addr(); key.Mark == 0 && !d.Services[i].OwnHost {
+			x.hosts[addr] = append(x.hosts[addr], key)
+		}
+	}
+	return x
+}
+
+// service returns the declaration of a service, or nil.
+func (x *index) service(key kernel.ServiceKey) *spec.Service {
+	if i, ok := x.of[key]; ok {
+		return &x.Services[i]
+	}
+	return nil
+}
+
+// named returns the declaration of the service of a name, or nil.
+func (x *index) named(name string) *spec.Service {
+	i, ok := slices.BinarySearchFunc(x.Services, name, func(s spec.Service, name string) int {
+		return strings.Compare(s.Name, name)
+	})
+	if !ok {
+		return nil
+	}
+	return &x.Services[i]
+}
+
+// changed adds the services to scope that two configurations declare differently.
+func changed(scope map[kernel.ServiceKey]bool, was, is *index) {
+	for key, i := range is.of {
+		if old := was.service(key); old == nil || !old.Equal(&is.Services[i]) {
+			scope[key] = true
+		}
+	}
+	for key := range was.of {
+		if _, ok := is.of[key]; !ok {
+			scope[key] = true
+		}
+	}
+}
+
+// sameHost reports whether two configurations declare the same of what surrounds the table.
+func (x *index) sameHost(o *index) bool { return x.Gorb.VIP == o.Gorb.VIP && x.IPVS.Equal(o.IPVS) }
