@@ -20,6 +20,13 @@ import (
 var tables = map[string]string{
 	"document": `NONE`,
 	"gorb":     `"gorb": {NONE}`,
+	"vip":      `"gorb": {"vip_interface": {NONE}}`,
+	"ipvs":     `"ipvs": {NONE}`,
+	"timeouts": `"ipvs": {"timeouts": {NONE}}`,
+	"sysctl":   `"ipvs": {"sysctl": {NONE}}`,
+	"sync":     `"ipvs": {"sync": {NONE}}`,
+	"master":   `"ipvs": {"sync": {"master": {NONE}}}`,
+	"backup":   `"ipvs": {"sync": {"backup": {NONE}}}`,
 	"defaults": `"defaults": {NONE}`,
 	"service":  `"services": {"a": {NONE}}`,
 	"backend":  `"services": {"a": {"backends": {"b": {NONE}}}}`,
@@ -33,7 +40,7 @@ var tables = map[string]string{
 // known returns the keys that gorb knows in a table, by what it says to one that it does not.
 func known(t *testing.T, table string) []string {
 	t.Helper()
-	text := "{" + strings.Replace(tables[table], "NONE", `"qqqqqqqqqqqq": 1`, 1) + "}"
+	text := "{" + strings.Replace(tables[table], "NONE", `"QQQQQQQQQQQQ": 1`, 1) + "}"
 	_, err := spec.Decode("none.json", spec.JSON, []byte(text))
 	var problems spec.Problems
 	if !errors.As(err, &problems) || len(problems) != 1 {
@@ -81,6 +88,12 @@ func TestReferenceIsWhole(t *testing.T) {
 	shown := map[string][]map[string]any{
 		"document":         under(tree),
 		"gorb":             under(tree, "gorb"),
+		"vip":              under(tree, "gorb", "vip_interface"),
+		"ipvs":             under(tree, "ipvs"),
+		"timeouts":         under(tree, "ipvs", "timeouts"),
+		"sync":             under(tree, "ipvs", "sync"),
+		"master":           under(tree, "ipvs", "sync", "*"),
+		"backup":           under(tree, "ipvs", "sync", "*"),
 		"defaults":         under(tree, "defaults"),
 		"service defaults": under(tree, "defaults", "service"),
 		"backend defaults": under(tree, "defaults", "backend"),
@@ -90,6 +103,9 @@ func TestReferenceIsWhole(t *testing.T) {
 		"args":             under(tree, "services", "*", "pulse", "args"),
 	}
 	for table := range tables {
+		if table == "sysctl" { // of which no kernel has them all
+			continue
+		}
 		all := map[string]any{}
 		for _, t := range shown[table] {
 			maps.Copy(all, t)
@@ -153,12 +169,15 @@ func TestReferenceShowsDefaults(t *testing.T) {
 		path []string
 		keys []string // those that have a default
 	}{
-		{[]string{"gorb"}, keys("gorb")},
+		{[]string{"gorb"}, keys("gorb", "vip_interface")},
+		{[]string{"gorb", "vip_interface"}, []string{"create"}},
+		{[]string{"ipvs", "sync", "master"}, keys("master", "interface", "maxlen")},
 		{[]string{"defaults", "service"}, keys("service defaults", "pulse")},
-		{[]string{"defaults", "backend"}, keys("backend defaults")},
+		{[]string{"defaults", "backend"}, keys("backend defaults", "tunnel_port")},
 		{[]string{"services", "web"}, keys("service", "host", "port", "backends", "fwmark", "family", "pulse")},
 		{[]string{"services", "web", "pulse"}, keys("pulse", "args")},
-		{[]string{"services", "web", "backends", "a"}, keys("backend", "host", "pulse")},
+		{[]string{"services", "web", "backends", "a"}, keys("backend", "host", "pulse", "tunnel_port", "tunnel_checksum")},
+		{[]string{"services", "web", "backends", "b"}, []string{"tunnel_checksum"}},
 		{[]string{"services", "site"}, []string{"family"}},
 	} {
 		all := without(t, "", place.path...)
@@ -166,6 +185,9 @@ func TestReferenceShowsDefaults(t *testing.T) {
 			less := without(t, key, place.path...)
 			if diff := cmp.Diff(all.Gorb, less.Gorb); diff != "" {
 				t.Errorf("%s without %s (-want +got):\n%s", strings.Join(place.path, "."), key, diff)
+			}
+			if !all.IPVS.Equal(less.IPVS) {
+				t.Errorf("%s without %s is another: want %+v, got %+v", strings.Join(place.path, "."), key, all.IPVS, less.IPVS)
 			}
 			for i := range all.Services {
 				if !all.Services[i].Equal(&less.Services[i]) {
