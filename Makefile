@@ -7,7 +7,7 @@ FUZZTIME ?= 1m
 GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build test race lint fuzz bench soak demo deps install clean distclean help
+.PHONY: build test race lint fuzz bench bench-qemu soak demo deps install clean distclean help
 
 build: ## build bin/gorb, a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/gorb ./cmd/gorb
@@ -32,8 +32,12 @@ fuzz: ## run each fuzz target for FUZZTIME (default 1m)
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$${file%/*}"; \
 	done
 
-bench: ## run the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+bench: deps ## measure gorb beside ipvsadm and keepalived on a kernel
+	@$(GO) run ./internal/lab/bench
+
+bench-qemu: deps ## measure the same under Debian's kernel, emulated by qemu
+	@tools/deps qemu
+	@$(GO) run ./internal/lab/bench -qemu
 
 soak: ## run the long forms of the tests, up to three hours
 	@tools/deps || [ "$$GORB_REQUIRE_KERNEL" != 1 ]
@@ -55,6 +59,6 @@ distclean: clean ## remove what deps fetched, too
 	rm -rf .cache
 
 help: ## print this
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
 		printf '  %-10s %s\n' "$$target" "$$text"; \
 	done
