@@ -191,10 +191,7 @@ func testAnnouncementNoCapability(t *testing.T) {
 	lab.Exec(t, ns, "ip", "link", "add", "eth1", "up", "type", "veth", "peer", "name", "eth2")
 	h := openHost(t, ns)
 	applyHost(t, h, putAddr("eth1", "10.0.0.1"), putAddr("eth1", "fd00::1"))
-	onThread(t, func() error {
-		if err := drop(unix.CAP_NET_RAW); err != nil {
-			return err
-		}
+	err := lab.Without(unix.CAP_NET_RAW, func() error {
 		addrs := []Address{at("eth1", "10.0.0.1"), at("eth1", "fd00::1")}
 		for i, err := range h.announceOnce(addrs, nil) {
 			want := fmt.Sprintf("tell the neighbours at eth1 of %s: needs CAP_NET_RAW: ", addrs[i].Addr)
@@ -204,4 +201,7 @@ func testAnnouncementNoCapability(t *testing.T) {
 		}
 		return nil
 	})
+	if err != nil {
+		t.Error(err)
+	}
 }

@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -77,7 +76,7 @@ func testSettings(t *testing.T) {
 // testReadOnlySettings mounts /proc/sys as containers have it, for one thread.
 func testReadOnlySettings(t *testing.T) {
 	h := openHost(t, lab.Namespace(t))
-	onThread(t, func() error {
+	err := lab.Apart(func() error {
 		err := errors.Join(
 			unix.Unshare(unix.CLONE_NEWNS),
 			unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
@@ -93,6 +92,9 @@ func testReadOnlySettings(t *testing.T) {
 		}
 		return nil
 	})
+	if err != nil {
+		t.Error(err)
+	}
 }
 
 // TestUnansweredIsUncertain has route netlink not answer a request, which the library reports as EAGAIN.
@@ -196,10 +198,7 @@ func testOwnAddress(t *testing.T) {
 
 func testHostNoCapability(t *testing.T) {
 	h := openHost(t, lab.Namespace(t))
-	onThread(t, func() error {
-		if err := drop(unix.CAP_NET_ADMIN); err != nil {
-			return err
-		}
+	err := lab.Without(unix.CAP_NET_ADMIN, func() error {
 		ops := []HostOp{putAddr("lo", "10.0.0.1"), takeAddr("lo", "10.0.0.1"), addLink("gorb0")}
 		for i, err := range h.Apply(context.Background(), ops) {
 			if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "needs CAP_NET_ADMIN") {
@@ -208,30 +207,9 @@ func testHostNoCapability(t *testing.T) {
 		}
 		return nil
 	})
-}
-
-// onThread runs f on a thread that nothing else uses, then or later.
-func onThread(t *testing.T, f func() error) {
-	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		done <- f()
-	}()
-	if err := <-done; err != nil {
+	if err != nil {
 		t.Error(err)
 	}
-}
-
-// drop takes a capability from the thread.
-func drop(capability uint) error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var data [2]unix.CapUserData
-	if err := unix.Capget(&header, &data[0]); err != nil {
-		return err
-	}
-	data[0].Effective &^= 1 << capability
-	return unix.Capset(&header, &data[0])
 }
 
 // ipBatch gives lines to ip(8) in a namespace.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -185,30 +184,17 @@ func testConcurrentUse(t *testing.T) {
 // testNoCapability asks without CAP_NET_ADMIN.
 func testNoCapability(t *testing.T) {
 	c := open(t, lab.Namespace(t))
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, as nothing else may use it
-		done <- func() error {
-			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-			var data [2]unix.CapUserData
-			if err := unix.Capget(&header, &data[0]); err != nil {
-				return err
+	err := lab.Without(unix.CAP_NET_ADMIN, func() error {
+		_, readErr := c.Observe(context.Background())
+		writeErr := c.Apply(context.Background(), []Op{addService(web, rr)})[0]
+		for _, err := range []error{readErr, writeErr} {
+			if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "needs CAP_NET_ADMIN") {
+				return fmt.Errorf("got %w, want %w and what to do", err, unix.EPERM)
 			}
-			data[0].Effective &^= 1 << unix.CAP_NET_ADMIN
-			if err := unix.Capset(&header, &data[0]); err != nil {
-				return err
-			}
-			_, readErr := c.Observe(context.Background())
-			writeErr := c.Apply(context.Background(), []Op{addService(web, rr)})[0]
-			for _, err := range []error{readErr, writeErr} {
-				if !errors.Is(err, unix.EPERM) || !strings.Contains(err.Error(), "needs CAP_NET_ADMIN") {
-					return fmt.Errorf("got %w, want %w and what to do", err, unix.EPERM)
-				}
-			}
-			return nil
-		}()
-	}()
-	if err := <-done; err != nil {
+		}
+		return nil
+	})
+	if err != nil {
 		t.Error(err)
 	}
 	checkDump(t, c, "")

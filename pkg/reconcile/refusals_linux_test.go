@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -131,28 +130,15 @@ func unload(t *testing.T) []string {
 func testNoCapability(t *testing.T) {
 	s := newSpoilt(t)
 	desired := webService("10.1.0.1:80")
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine, as nothing else may use it
-		done <- func() error {
-			header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-			var data [2]unix.CapUserData
-			if err := unix.Capget(&header, &data[0]); err != nil {
-				return err
-			}
-			data[0].Effective &^= 1 << unix.CAP_NET_ADMIN
-			if err := unix.Capset(&header, &data[0]); err != nil {
-				return err
-			}
-			const want = "read the IPVS table: needs CAP_NET_ADMIN: run as root or give the capability ("
-			_, err := s.keeper.Pass(context.Background(), desired, Options{})
-			if !errors.Is(err, unix.EPERM) || !strings.HasPrefix(err.Error(), want) {
-				return fmt.Errorf("got %w, want %s", err, want)
-			}
-			return nil
-		}()
-	}()
-	if err := <-done; err != nil {
+	err := lab.Without(unix.CAP_NET_ADMIN, func() error {
+		const want = "read the IPVS table: needs CAP_NET_ADMIN: run as root or give the capability ("
+		_, err := s.keeper.Pass(context.Background(), desired, Options{})
+		if !errors.Is(err, unix.EPERM) || !strings.HasPrefix(err.Error(), want) {
+			return fmt.Errorf("got %w, want %s", err, want)
+		}
+		return nil
+	})
+	if err != nil {
 		t.Error(err)
 	}
 	s.converges(desired, "a pass without the capability")
