@@ -77,7 +77,7 @@ func (s *status) block(key kernel.ServiceKey) block {
 	}
 	var total kernel.Conns
 	var weight uint64
-	for _, d := range sortedDests(v) {
+	for _, d := range reconcile.Canonical(v.Dests) {
 		b.rows = append(b.rows, slices.Concat(
 			[]string{"  " + d.DestKey.String(), methodOf(d.Dest), fmt.Sprint(d.Weight)},
 			connCells(d.Conns), rateCells(stats.Dests[d.DestKey]), []string{remark(d, owned)}))
@@ -234,10 +234,6 @@ func remark(d kernel.RealServer, o reconcile.Owned) string {
 		return fmt.Sprintf("full: %d", d.Upper)
 	}
 	return ""
-}
-
-func sortedDests(v kernel.VirtualService) []kernel.RealServer {
-	return slices.SortedFunc(slices.Values(v.Dests), func(a, b kernel.RealServer) int { return a.Compare(b.DestKey) })
 }
 
 func connCells(c kernel.Conns) []string {

@@ -130,7 +130,7 @@ func (s *status) serviceJSON(key kernel.ServiceKey) serviceStatus {
 	if d, ok := reconcile.DriftOf(key, v); ok {
 		out.OrderDrift = newDriftJSON(d, owned.Name)
 	}
-	for _, d := range sortedDests(v) {
+	for _, d := range reconcile.Canonical(v.Dests) {
 		b := backendStatus{
 			Backend: d.DestKey.String(), Method: methodName(d.Dest), TunnelPort: d.Encap.Port, TunnelChecksum: checksumOf(d.Dest),
 			Weight: d.Weight, Upper: d.Upper, Lower: d.Lower,

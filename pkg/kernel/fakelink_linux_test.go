@@ -30,15 +30,7 @@ func newFakeKernel() *fakeKernel { return &fakeKernel{Fake: NewFake(), id: 30} }
 func (k *fakeKernel) open(t *testing.T, fault func(Request) Fault) *Client {
 	t.Helper()
 	c, err := openOn(t.Context(), Options{Fault: fault}, k.socket)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := c.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return c
+	return opened(t, c, err)
 }
 
 func (k *fakeKernel) socket() (transport, error) {

@@ -51,6 +51,12 @@ func openAt(t *testing.T, path string) *Client {
 func openWith(t *testing.T, o Options) *Client {
 	t.Helper()
 	c, err := Open(t.Context(), o)
+	return opened(t, c, err)
+}
+
+// opened returns a client that is closed when the test ends.
+func opened(t *testing.T, c *Client, err error) *Client {
+	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}

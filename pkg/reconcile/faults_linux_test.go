@@ -231,14 +231,7 @@ func testFaultMixture(t *testing.T) {
 			}
 			return f
 		}
-		for range 4 {
-			_, errs := s.pass(desired)
-			failed += len(errs)
-			for _, err := range errs {
-				checkNamed(t, fmt.Sprintf("seed %d", seed), err)
-			}
-		}
-		s.converges(desired, fmt.Sprintf("seed %d", seed))
+		failed += s.gets(desired, 4, fmt.Sprintf("seed %d", seed))
 		if t.Failed() {
 			return
 		}

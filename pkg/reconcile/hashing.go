@@ -18,7 +18,7 @@ const (
 
 // changeOf compares the table that the scheduler makes of the observed order with that of the canonical one.
 func changeOf(family kernel.Family, v kernel.VirtualService) Change {
-	after := canonical(v.Dests)
+	after := Canonical(v.Dests)
 	slices.Reverse(after)
 	table, unit := shTable, "buckets"
 	if v.Scheduler == "mh" {

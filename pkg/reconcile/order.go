@@ -64,7 +64,7 @@ func OrderMatters(scheduler string) bool { return scheduler == "sh" || scheduler
 // OrderDrift reports whether an observed service depends on the order of its backends and has another one than the
 // canonical. Backends are added in canonical order, and a dump begins with the newest, so it is to descend.
 func OrderDrift(v kernel.VirtualService) bool {
-	return OrderMatters(v.Scheduler) && kept(v.Dests) < len(v.Dests)
+	return OrderMatters(v.Scheduler) && len(movedDests(v)) > 0
 }
 
 // DriftOf returns what Reorder would do to a service, and whether that is anything.
@@ -117,26 +117,20 @@ func Reorder(key kernel.ServiceKey, v kernel.VirtualService) []kernel.Op {
 // movedDests returns the backends to take out and put back, in canonical order. What is put back comes to the head of
 // the kernel's list, before all that stayed, so that only the first in canonical order can stay.
 func movedDests(v kernel.VirtualService) []kernel.RealServer {
-	return canonical(v.Dests)[kept(v.Dests):]
-}
-
-// kept returns how many of the first in canonical order stand in the dump as they should, each before the one that it
-// follows.
-func kept(dump []kernel.RealServer) int {
-	at := make(map[kernel.DestKey]int, len(dump))
-	for i, d := range dump {
+	at := make(map[kernel.DestKey]int, len(v.Dests))
+	for i, d := range v.Dests {
 		at[d.DestKey] = i
 	}
-	sorted := canonical(dump)
+	sorted := Canonical(v.Dests)
 	for i := 1; i < len(sorted); i++ {
-		if at[sorted[i].DestKey] > at[sorted[i-1].DestKey] {
-			return i
+		if at[sorted[i].DestKey] > at[sorted[i-1].DestKey] { // it should stand before the one that it follows
+			return sorted[i:]
 		}
 	}
-	return len(sorted)
+	return nil
 }
 
-// canonical returns backends in canonical order.
-func canonical(dests []kernel.RealServer) []kernel.RealServer {
-	return slices.SortedFunc(slices.Values(dests), func(a, b kernel.RealServer) int { return a.Compare(b.DestKey) })
+// Canonical returns backends in canonical order, by address and port.
+func Canonical(dests []kernel.RealServer) []kernel.RealServer {
+	return slices.SortedFunc(slices.Values(dests), compareDests)
 }

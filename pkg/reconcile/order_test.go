@@ -100,7 +100,7 @@ func TestReorder(t *testing.T) {
 				t.Fatalf("%v: %v", ops[i], err)
 			}
 		}
-		want := canonical(v.Dests)
+		want := Canonical(v.Dests)
 		slices.Reverse(want)
 		after := fake.Snapshot()[web]
 		if d := cmp.Diff(want, after.Dests, cmpOptions); d != "" {

@@ -104,14 +104,7 @@ func testOthersWriteAtRandom(t *testing.T) {
 			}
 			return kernel.Fault{}
 		}
-		for range 3 {
-			_, errs := s.pass(desired)
-			failed += len(errs)
-			for _, err := range errs {
-				checkNamed(t, fmt.Sprintf("seed %d", seed), err)
-			}
-		}
-		s.converges(desired, fmt.Sprintf("seed %d", seed))
+		failed += s.gets(desired, 3, fmt.Sprintf("seed %d", seed))
 		if t.Failed() {
 			return
 		}

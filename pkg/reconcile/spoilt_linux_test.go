@@ -101,6 +101,21 @@ func (s *spoilt) pass(desired *spec.Desired) (*Report, []error) {
 	return r, r.Errs
 }
 
+// gets makes passes under what the hook does, and then without it: each error names its object, and in the end the table
+// is the wanted one. It returns how many errors there were.
+func (s *spoilt) gets(desired *spec.Desired, passes int, what string) (failed int) {
+	s.t.Helper()
+	for range passes {
+		_, errs := s.pass(desired)
+		failed += len(errs)
+		for _, err := range errs {
+			checkNamed(s.t, what, err)
+		}
+	}
+	s.converges(desired, what)
+	return failed
+}
+
 // converges makes passes that meet no faults: the first of them leaves nothing undone, but for what has to drain.
 func (s *spoilt) converges(desired *spec.Desired, after string) {
 	s.t.Helper()
