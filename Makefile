@@ -7,7 +7,7 @@ FUZZTIME ?= 1m
 GO ?= go
 TOOL := $(GO) tool -modfile=tools/go.mod
 
-.PHONY: build test race lint fuzz bench bench-qemu soak demo deps install clean distclean help
+.PHONY: build test race lint fuzz bench bench-qemu soak demo demo-consul deps install clean distclean help
 
 build: ## build bin/gorb, a static binary
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/gorb ./cmd/gorb
@@ -32,22 +32,30 @@ fuzz: ## run each fuzz target for FUZZTIME (default 1m)
 		$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "$${file%/*}"; \
 	done
 
-bench: deps ## measure gorb beside ipvsadm and keepalived on a kernel
+bench: ## measure gorb beside ipvsadm and keepalived on a kernel
+	@tools/deps
 	@$(GO) run ./internal/lab/bench
 
-bench-qemu: deps ## measure the same under Debian's kernel, emulated by qemu
+bench-qemu: ## measure the same under Debian's kernel, emulated by qemu
+	@tools/deps
 	@tools/deps qemu
 	@$(GO) run ./internal/lab/bench -qemu
 
 soak: ## run the long forms of the tests, up to three hours
 	@tools/deps || [ "$$GORB_REQUIRE_KERNEL" != 1 ]
+	@GO=$(GO) tools/consul/build || [ "$$GORB_REQUIRE_CONSUL" != 1 ]
 	GORB_SOAK=1 $(GO) test -run Soak -timeout 3h -v ./...
 
-demo: deps build ## show what gorb does, on a real kernel, in half a minute
+demo: build ## show what gorb does, on a real kernel, in half a minute
+	@tools/deps
 	@$(GO) run ./internal/lab/demo
 
-deps: ## fetch user-mode Linux and the tools that the kernel tests call, into .cache
+demo-consul: deps build ## show a director that takes its services from a real Consul, in a minute
+	@$(GO) run ./internal/lab/demo consul
+
+deps: ## fetch user-mode Linux and the tools that the tests call, and build Consul once (minutes), into .cache
 	@tools/deps
+	@GO=$(GO) tools/consul/build
 
 install: build ## install gorb under DESTDIR and PREFIX (default /usr/local)
 	install -D -m 0755 bin/gorb $(DESTDIR)$(PREFIX)/bin/gorb
@@ -60,5 +68,5 @@ distclean: clean ## remove what deps fetched, too
 
 help: ## print this
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r target text; do \
-		printf '  %-10s %s\n' "$$target" "$$text"; \
+		printf '  %-11s %s\n' "$$target" "$$text"; \
 	done

@@ -21,6 +21,9 @@
 // own file system, so write to TMPDIR only. There is one processor, a system call costs some 100 µs,
 // starting a program some 30 ms, and the clock is that of the machine.
 //
+// [Consul] and [Nginx] run real servers for tests, on this machine's own kernel and without privileges; [ConsulIn] does so
+// in a namespace.
+//
 // `make deps` fetches user-mode Linux and the tools. Where no kernel can be had, Run skips the test and
 // says so loudly; with GORB_REQUIRE_KERNEL=1 it fails instead. GORB_LAB_MEM is the memory of a
 // user-mode kernel (default 1G).

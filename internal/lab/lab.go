@@ -136,25 +136,27 @@ func keptFlags() []string {
 
 var warnOnce sync.Once
 
-// warnSkipped says once, where nobody can miss it, that the kernel tests of this binary do not run.
-// `go test` hides the standard error of packages that pass, so the line goes to that of its own if
-// possible.
+// warnSkipped says once that the kernel tests of this binary do not run.
 func warnSkipped(why error) {
-	warnOnce.Do(func() {
-		out := os.Stderr
-		parent := fmt.Sprintf("/proc/%d", os.Getppid())
-		if comm, err := os.ReadFile(parent + "/comm"); err == nil && string(comm) == "go\n" {
-			if f, err := os.OpenFile(parent+"/fd/2", os.O_WRONLY|os.O_APPEND, 0); err == nil {
-				defer f.Close()
-				out = f
-			}
+	warnOnce.Do(func() { warn("KERNEL TESTS SKIPPED", why) })
+}
+
+// warn says where nobody can miss it what tests of this binary do not do. `go test` hides the standard
+// error of packages that pass, so the line goes to that of its own if possible.
+func warn(what string, why error) {
+	out := os.Stderr
+	parent := fmt.Sprintf("/proc/%d", os.Getppid())
+	if comm, err := os.ReadFile(parent + "/comm"); err == nil && string(comm) == "go\n" {
+		if f, err := os.OpenFile(parent+"/fd/2", os.O_WRONLY|os.O_APPEND, 0); err == nil {
+			defer f.Close()
+			out = f
 		}
-		pkg, _ := os.Getwd()
-		if rel, err := filepath.Rel(Root(), pkg); err == nil {
-			pkg = rel
-		}
-		fmt.Fprintf(out, "gorb: KERNEL TESTS SKIPPED in %s: %v\n", pkg, why)
-	})
+	}
+	pkg, _ := os.Getwd()
+	if rel, err := filepath.Rel(Root(), pkg); err == nil {
+		pkg = rel
+	}
+	fmt.Fprintf(out, "gorb: %s in %s: %v\n", what, pkg, why)
 }
 
 // Root returns the module's root directory: the nearest one at or above the working directory, when

@@ -70,6 +70,17 @@ func searchPath() string {
 	return deps("bin") + ":" + os.Getenv("PATH") + ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"
 }
 
+// find returns the path of a program in searchPath, or "".
+func find(program string) string {
+	for _, dir := range filepath.SplitList(searchPath()) {
+		path := filepath.Join(dir, program)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return path
+		}
+	}
+	return ""
+}
+
 // A place is a directory for what the two sides tell each other: it is writable inside and outside,
 // under one name. The name is short, since unix sockets are made there.
 type place struct{ dir string }

@@ -72,17 +72,6 @@ func findUML() (machine, error) {
 		u.size, strings.Join(places, ", "), envMemory)
 }
 
-// find returns the path of a program in searchPath, or "".
-func find(program string) string {
-	for _, dir := range filepath.SplitList(searchPath()) {
-		path := filepath.Join(dir, program)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return path
-		}
-	}
-	return ""
-}
-
 // parseSize returns the bytes of a number with an optional K, M or G.
 func parseSize(s string) (uint64, error) {
 	digits, shift := s, 0
