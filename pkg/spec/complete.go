@@ -2,6 +2,7 @@ package spec
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -40,7 +41,11 @@ func (c *completer) service() Service {
 	}
 	c.netmask(&s)
 	c.flags(&s)
+	s.Backends = slices.Grow(s.Backends, len(d.backends))
 	for _, name := range sortedKeys(d.backends) {
+		if d.backends[name].disabled.value {
+			continue
+		}
 		s.Backends = append(s.Backends, c.backend(&s, name, d.backends[name]))
 	}
 	c.distinct(&s)

@@ -73,3 +73,29 @@ func allocated(f func()) uint64 {
 	runtime.ReadMemStats(&after)
 	return after.TotalAlloc - before.TotalAlloc
 }
+
+// TestTreeIsNotReadWhole: to say where something of one service stands, what a tree has of the others is not read again.
+func TestTreeIsNotReadWhole(t *testing.T) {
+	const n = 2000
+	parts := make([]*Document, n)
+	for i := range parts {
+		text := fmt.Sprintf(`{"port": %d}`, i+1)
+		d, err := DecodeWith(fmt.Sprint(i), JSON, []byte(text), Options{At: []string{"services", fmt.Sprint("s", i)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts[i] = d
+	}
+	tree, err := Join("tree", parts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	desired := merge(t, tree)
+	var fields []Field
+	if size := allocated(func() { fields, err = desired.Explain("s7", "") }); size > n*100 {
+		t.Errorf("%d KiB allocated, want at most 100 bytes for each of %d", size>>10, n)
+	}
+	if err != nil || fields[0].Path != "port" || fields[0].From != (Place{Source: "7", Line: 1}) {
+		t.Errorf("got %+v, %v", fields, err)
+	}
+}

@@ -95,3 +95,22 @@ func (c *checker) stateDir(v any) opt[string] {
 	}
 	return opt[string]{s, ok}
 }
+
+// maxSocket is how long the path of a unix socket may be (sun_path, less the NUL).
+const maxSocket = 107
+
+// socket expects the absolute path of a unix socket, or nothing for none.
+func (c *checker) socket(v any) opt[string] {
+	s, ok := c.text(v, `a path such as "/run/gorb/gorb.sock"`)
+	switch {
+	case !ok:
+		return opt[string]{}
+	case s != "" && !strings.HasPrefix(s, "/"):
+		c.addf("%s is not an absolute path; \"\" is no socket", quote(s))
+		return opt[string]{}
+	case len(s) > maxSocket:
+		c.addf("%s has %d bytes, and the path of a socket has at most %d", quote(s), len(s), maxSocket)
+		return opt[string]{}
+	}
+	return some(s)
+}

@@ -35,6 +35,7 @@ func (o opt[T]) over(under opt[T]) opt[T] {
 type declared struct {
 	gorb     declaredGorb
 	ipvs     declaredIPVS
+	consul   declaredConsul
 	defaults declaredDefaults
 	services map[string]*declaredService
 }
@@ -45,6 +46,9 @@ type declaredGorb struct {
 	resync   opt[time.Duration]
 	stateDir opt[string]
 	vip      declaredVIP
+
+	socket       opt[string]
+	startTimeout opt[time.Duration]
 }
 
 type declaredVIP struct {
@@ -85,6 +89,7 @@ type declaredService struct {
 	engine     opt[string]
 	drain      opt[time.Duration]
 	pulse      *declaredPulse
+	disabled   opt[bool]
 	backends   map[string]*declaredBackend
 }
 
@@ -97,6 +102,8 @@ type declaredBackend struct {
 	lower  opt[uint32]
 	tunnel declaredEncap
 	pulse  *declaredPulse
+
+	disabled opt[bool]
 }
 
 type declaredEncap struct {
@@ -115,6 +122,7 @@ func (d declared) over(under declared) declared {
 	return declared{
 		gorb:     d.gorb.over(under.gorb),
 		ipvs:     d.ipvs.over(under.ipvs),
+		consul:   d.consul.over(under.consul),
 		defaults: d.defaults.over(under.defaults),
 		services: overlay(d.services, under.services, (*declaredService).over),
 	}
@@ -127,6 +135,9 @@ func (g declaredGorb) over(under declaredGorb) declaredGorb {
 		resync:   g.resync.over(under.resync),
 		stateDir: g.stateDir.over(under.stateDir),
 		vip:      declaredVIP{name: g.vip.name.over(under.vip.name), create: g.vip.create.over(under.vip.create)},
+
+		socket:       g.socket.over(under.socket),
+		startTimeout: g.startTimeout.over(under.startTimeout),
 	}
 }
 
@@ -177,6 +188,7 @@ func (s *declaredService) over(under *declaredService) *declaredService {
 		engine:     s.engine.over(under.engine),
 		drain:      s.drain.over(under.drain),
 		pulse:      s.pulse.over(under.pulse),
+		disabled:   s.disabled.over(under.disabled),
 		backends:   overlay(s.backends, under.backends, (*declaredBackend).over),
 	}
 }
@@ -191,6 +203,8 @@ func (b *declaredBackend) over(under *declaredBackend) *declaredBackend {
 		lower:  b.lower.over(under.lower),
 		tunnel: b.tunnel.over(under.tunnel),
 		pulse:  b.pulse.over(under.pulse),
+
+		disabled: b.disabled.over(under.disabled),
 	}
 }
 

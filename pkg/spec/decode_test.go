@@ -21,7 +21,8 @@ var sameValues = cmp.Options{
 
 func TestFormatOf(t *testing.T) {
 	for name, want := range map[string]Format{
-		"/etc/gorb/gorb.toml": TOML, "a.json": JSON, "a.toml.json": JSON, "a.TOML": TOML, "a.Json": JSON, "toml": "", "-": "", "a.yaml": "",
+		"/etc/gorb/gorb.toml": TOML, "a.json": JSON, "a.toml.json": JSON, "a.TOML": TOML, "a.Json": JSON, "toml": "", "-": "",
+		"a.yaml": YAML, "a.YML": YAML, "yml": "", "a.yaml~": "",
 	} {
 		if got, ok := FormatOf(name); got != want || ok != (want != "") {
 			t.Errorf("FormatOf(%q) = %q, %t, want %q", name, got, ok, want)
@@ -30,8 +31,8 @@ func TestFormatOf(t *testing.T) {
 }
 
 func TestDecodeUnknownFormat(t *testing.T) {
-	_, err := Decode("a.yaml", "yaml", []byte("a: 1"))
-	if want := `a.yaml: "yaml" is not a format that gorb reads (toml, json)`; err == nil || err.Error() != want {
+	_, err := Decode("a.ini", "ini", []byte("a=1"))
+	if want := `a.ini: "ini" is not a format that gorb reads (toml, json, yaml)`; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
@@ -50,6 +51,10 @@ func TestEmpty(t *testing.T) {
 		{JSON, "{}", true},
 		{JSON, utf8BOM + " {} ", true},
 		{JSON, `{"services": {}}`, false},
+		{YAML, "", true},
+		{YAML, "# nothing\n---\n", true},
+		{YAML, utf8BOM + "{}", true},
+		{YAML, "services: {}", false},
 	}
 	for _, tt := range tests {
 		d, err := Decode("x", tt.format, []byte(tt.text))
@@ -63,6 +68,7 @@ func TestByteOrderMark(t *testing.T) {
 	for format, text := range map[Format]string{
 		TOML: "[services.web]\nport = 0x50\n",
 		JSON: `{"services":{"web":{"port":80}}}`,
+		YAML: "services: {web: {port: 0x50}}",
 	} {
 		d, err := Decode("x", format, []byte(utf8BOM+text))
 		if err != nil {
@@ -91,6 +97,12 @@ func TestFull(t *testing.T) {
 	want := &Desired{
 		Gorb: Gorb{
 			Listen: "127.0.0.1:4672", Interface: "bond0", Resync: time.Minute, VIP: VIPInterface{Name: "gorb0", Create: true},
+			StartTimeout: time.Minute,
+		},
+		Consul: Consul{
+			Address: "https://127.0.0.1:8501", Register: true, TokenFile: "/etc/gorb/token", CAFile: "/etc/gorb/ca.pem",
+			Name: "{{.Name}}-{{ .Port }}-{{.Protocol}}", Tags: []string{"lb", "ipvs"}, Meta: map[string]string{"team": "net"},
+			WarnBelow: 50, DeregisterAtExit: true,
 		},
 		IPVS: IPVS{
 			Timeouts: Timeouts{TCP: 15 * time.Minute, TCPFin: 2 * time.Minute, UDP: 744 * time.Hour},
@@ -156,13 +168,13 @@ func TestFull(t *testing.T) {
 	if diff := cmp.Diff(want, got, sameValues, ignoreWarnings); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	wantWarnings := `full.toml:19: ipvs.sysctl.not_in_every_kernel: gorb knows no such setting; it is written as it is, ` +
+	wantWarnings := `full.toml:23: ipvs.sysctl.not_in_every_kernel: gorb knows no such setting; it is written as it is, ` +
 		`where the kernel has it
-full.toml:21: ipvs.sync.master: the kernel runs no sync daemon beside a backend of another family than its ` +
+full.toml:25: ipvs.sync.master: the kernel runs no sync daemon beside a backend of another family than its ` +
 		`service's, as "b.example:80" of web is; it refuses whichever comes second
-full.toml:29: ipvs.sync.backup: the kernel runs no sync daemon beside a backend of another family than its ` +
+full.toml:33: ipvs.sync.backup: the kernel runs no sync daemon beside a backend of another family than its ` +
 		`service's, as "b.example:80" of web is; it refuses whichever comes second
-full.toml:96: services.dns.backends.d.weight: 2147483647 is over 65535: programs that keep 16 bits of a weight read it as 65535`
+full.toml:100: services.dns.backends.d.weight: 2147483647 is over 65535: programs that keep 16 bits of a weight read it as 65535`
 	if diff := cmp.Diff(wantWarnings, got.Warnings.Error()); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
@@ -174,7 +186,11 @@ func TestMinimalJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Desired{
-		Gorb: Gorb{Listen: ":4672", Interface: "eth0", Resync: 30 * time.Second, StateDir: "/var/lib/gorb"},
+		Gorb: Gorb{
+			Listen: ":4672", Interface: "eth0", Resync: 30 * time.Second, StateDir: "/var/lib/gorb",
+			Socket: "/run/gorb/gorb.sock", StartTimeout: 30 * time.Second,
+		},
+		Consul: Consul{Address: "http://127.0.0.1:8500", Name: "{{.Name}}"},
 		Services: []Service{{
 			Name: "web", Host: netip.MustParseAddr("10.0.0.1"), Port: 80, Protocol: TCP, Family: IPv4, Method: "wrr",
 			Drain: 5 * time.Minute,
@@ -192,6 +208,9 @@ func TestMinimalJSON(t *testing.T) {
 	}
 }
 
+// hostileSize is how large most documents of TestHostile are: as large as one from elsewhere may be.
+const hostileSize = MaxRemoteSize
+
 // TestHostile feeds documents as large as allowed, each built to make a parser recurse or work in squares. They must
 // be decoded or refused in seconds. Those that only keep the TOML parser busy are a quarter as large.
 func TestHostile(t *testing.T) {
@@ -199,7 +218,7 @@ func TestHostile(t *testing.T) {
 		t.Skip("takes half a minute, and minutes under the race detector")
 	}
 	fill := func(head, unit, tail string) string {
-		return head + strings.Repeat(unit, (MaxSize-len(head)-len(tail))/len(unit)) + tail
+		return head + strings.Repeat(unit, (hostileSize-len(head)-len(tail))/len(unit)) + tail
 	}
 	numbered := func(size int, head, before, after string) string {
 		var b strings.Builder
@@ -214,7 +233,7 @@ func TestHostile(t *testing.T) {
 		text   string
 		want   string // in the error; "" is none
 	}{
-		"toml over size":      {TOML, fill("", "#", "") + "\n", "is over 16777216"},
+		"toml over size":      {TOML, strings.Repeat("#", MaxSize+1), "is over 67108864"},
 		"toml arrays":         {TOML, fill("a = ", "[", ""), "nested over 16 deep"},
 		"toml inline tables":  {TOML, fill("a = ", "{a=", ""), "nested over 16 deep"},
 		"toml dotted key":     {TOML, fill("a", ".a", "=1"), "nested over 16 deep"},
@@ -227,17 +246,17 @@ func TestHostile(t *testing.T) {
 		"toml no newline":     {TOML, fill("a = 1", " ", "= 1"), "expected a top-level item to end"},
 		"toml array elements": {TOML, fill("a=[", "1,", "]"), "over 1572864 keys and values"},
 		"toml tables in list": {TOML, fill("a=[", "{},", "]"), "over 1572864 keys and values"},
-		"toml keys":           {TOML, numbered(MaxSize, "", "", "=1\n"), "over 1572864 keys and values"},
-		"toml headers":        {TOML, numbered(MaxSize/4, "", "[services.a", "]\n"), ""},
+		"toml keys":           {TOML, numbered(hostileSize, "", "", "=1\n"), "over 1572864 keys and values"},
+		"toml headers":        {TOML, numbered(hostileSize/4, "", "[services.a", "]\n"), ""},
 		"toml long path": {
-			TOML, numbered(MaxSize, "["+strings.Repeat("a", 1<<16)+"]\n", "", "=1\n"),
+			TOML, numbered(hostileSize, "["+strings.Repeat("a", 1<<16)+"]\n", "", "=1\n"),
 			"the full paths of all keys come to over 128 MiB",
 		},
-		"toml deep headers":   {TOML, numbered(MaxSize/4, "", "["+strings.Repeat("a.", 14), "]\n"), "there is no such key"},
-		"toml unknown keys":   {TOML, numbered(MaxSize/4, "[services.web]\n", "a-long-enough-key-", " = 1\n"), "more"},
+		"toml deep headers":   {TOML, numbered(hostileSize/4, "", "["+strings.Repeat("a.", 14), "]\n"), "there is no such key"},
+		"toml unknown keys":   {TOML, numbered(hostileSize/4, "[services.web]\n", "a-long-enough-key-", " = 1\n"), "more"},
 		"toml newlines":       {TOML, fill("services.web.port=''\n", "\n", ""), "is a string"},
 		"toml comments":       {TOML, fill("services.web.port=''\n", "#\n", ""), "is a string"},
-		"json over size":      {JSON, fill("{}", " ", "") + "\n", "is over 16777216"},
+		"json over size":      {JSON, "{}" + strings.Repeat(" ", MaxSize), "is over 67108864"},
 		"json arrays":         {JSON, fill("", "[", ""), "nested over 16 deep"},
 		"json objects":        {JSON, fill("", `{"":`, ""), "nested over 16 deep"},
 		"json array elements": {JSON, fill(`{"a":[1`, ",1", "]}"), "over 1572864 keys and values"},
@@ -245,6 +264,26 @@ func TestHostile(t *testing.T) {
 		"json long key":       {JSON, fill(`{"`, "a", `":1}`), "there is no such key"},
 		"json long value":     {JSON, fill(`{"services":{"web":{"host":"`, "a", `"}}}`), "is a name"},
 		"json digits":         {JSON, fill(`{"services":{"web":{"port":`, "1", `}}}`), "is over 65535"},
+		"yaml over size":      {YAML, "a: 1" + strings.Repeat(" ", MaxSize), "is over 67108864"},
+		"yaml arrays":         {YAML, fill("", "[", ""), "over 2097152 keys and values"},
+		"yaml fewer arrays":   {YAML, strings.Repeat("[", 1<<20), "nested over 16 deep"},
+		"yaml lists":          {YAML, strings.Repeat("- ", 1<<20), "nested over 16 deep"},
+		"yaml questions":      {YAML, strings.Repeat("? ", 1<<20), "nested over 16 deep"},
+		"yaml many elements":  {YAML, "a: [" + strings.Repeat("1,", 1<<20) + "]", "there is no such key"},
+		"yaml key twice":      {YAML, strings.Repeat("a: 1\n", 1<<19), "more"},
+		"yaml keys":           {YAML, numbered(4<<20, "services:\n", "  web", ": {}\n"), ""},
+		"yaml long key":       {YAML, fill("", "a", ": 1"), "there is no such key"},
+		"yaml long value":     {YAML, fill("services: {web: {host: ", "a", "}}"), "is a name"},
+		"yaml block":          {YAML, strings.Repeat("a: |\n  "+strings.Repeat("x", 4096)+"\n", 1<<10), "twice"},
+		"yaml plain lines":    {YAML, "a:\n" + strings.Repeat("  x\n", 1<<20), "there is no such key"},
+		"yaml comments":       {YAML, "a: 1\n" + strings.Repeat("  # x\n", 1<<20), "there is no such key"},
+		"yaml anchors":        {YAML, "services:\n" + strings.Repeat("  - &a x\n", 1<<18), "more"},
+		"yaml aliases":        {YAML, "a: &a [x]\nb:\n" + strings.Repeat("  - *a\n", 1<<18), "more"},
+		"yaml documents":      {YAML, strings.Repeat("---\n", 1<<19), "a second document"},
+		"yaml digits":         {YAML, fill("services: {web: {port: 1", "1", "}}"), "is a string"},
+		"yaml colons":         {YAML, fill("a", ":", ""), "is a key without a value"},
+		"yaml tags":           {YAML, strings.Repeat("%TAG !a! b\n", 1<<18), "directive"},
+		"yaml escapes":        {YAML, fill("services: {web: {host: \"", "\\u0041", "\"}}"), "is a name"},
 		"json escapes":        {JSON, fill(`{"services":{"web":{"host":"`, `\u0041`, `"}}}`), "is a name"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -9,8 +9,13 @@ import (
 type Desired struct {
 	Gorb     Gorb
 	IPVS     IPVS
+	Consul   Consul
 	Services []Service // by name
 	Warnings Problems  // what is allowed and likely a mistake
+
+	// Incomplete says that not every source has been heard yet: what is not in here may be declared all the same. Nothing
+	// may be removed, lowered or drained because it is missing from an incomplete Desired.
+	Incomplete bool
 
 	layers []*Document        // what it was merged from, to say where a field was set
 	masks  map[string]netmask // by name, of the services whose family WithHost will tell
@@ -23,6 +28,9 @@ type Gorb struct {
 	Resync    time.Duration // the time between full reads of the kernel (default 30s)
 	StateDir  string        // where ownership is remembered (default "/var/lib/gorb"; "" is memory only)
 	VIP       VIPInterface  // where the hosts of services are put as addresses; by default nowhere
+	Socket    string        // the unix socket that the command line speaks to (default "/run/gorb/gorb.sock"; "" is none)
+	// StartTimeout is how long a start waits for sources that have neither delivered nor a last good copy (default 30s).
+	StartTimeout time.Duration
 }
 
 // VIPInterface is the interface that gets the virtual addresses, [gorb] vip_interface.

@@ -63,15 +63,16 @@ func (s *Service) doubtPersistence(r *report) {
 // they seem.
 func (s *Service) doubtBackends(r *report) {
 	for _, b := range s.Backends {
-		switch at := (path{"services", s.Name, "backends", b.Name, "port"}); {
+		at := func(key string) path { return path{"services", s.Name, "backends", b.Name, key} }
+		switch {
 		case s.Fwmark != 0 && b.Method != NAT && b.Port != 0:
-			r.addf(at, "%d has no effect: method %s leaves the port as the client asked", b.Port, b.Method)
+			r.addf(at("port"), "%d has no effect: method %s leaves the port as the client asked", b.Port, b.Method)
 		case b.Port == 0 && s.Port != 0:
-			r.addf(at, "0 is the port that the client asked for, which is always %d here", s.Port)
+			r.addf(at("port"), "0 is the port that the client asked for, which is always %d here", s.Port)
 		}
 		if b.Weight > 65535 {
-			r.addf(path{"services", s.Name, "backends", b.Name, "weight"},
-				"%d is over 65535: programs that keep 16 bits of a weight read it as %d", b.Weight, uint16(b.Weight))
+			r.addf(at("weight"), "%d is over 65535: programs that keep 16 bits of a weight read it as %d",
+				b.Weight, uint16(b.Weight))
 		}
 	}
 }

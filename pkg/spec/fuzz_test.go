@@ -13,7 +13,11 @@ func FuzzDecodeTOML(f *testing.F) {
 	seed(f, TOML)
 	f.Add([]byte("a=[[{b={c.d='#'}}],\"\"\"\\\n\"\"\"\"\"]\r\n[[x]]\n'k' .\"\\e\\u0041\"=1_0"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		checkScan(t, strings.TrimPrefix(string(data), utf8BOM))
+		text := strings.TrimPrefix(string(data), utf8BOM)
+		checkScan(t, text)
+		if _, bad := unreadable(data, MaxSize); !bad {
+			checkReader(t, text)
+		}
 		checkDecode(t, TOML, data)
 	})
 }
@@ -22,6 +26,45 @@ func FuzzDecodeJSON(f *testing.F) {
 	seed(f, JSON)
 	f.Add([]byte(`{"services":{"a":{"port":[{"a":1,"a":[]},1e9,"\ud800"],"p\u006frt":-0}}}`))
 	f.Fuzz(func(t *testing.T, data []byte) { checkDecode(t, JSON, data) })
+}
+
+func FuzzDecodeYAML(f *testing.F) {
+	seed(f, YAML)
+	for _, text := range []string{
+		"services:\n  web: {port: 0x50, host: \"\\u0031\"}\n", "a: |\n  x\n---\nb: >-\n", "? [a]\n: &x *x\n", "%YAML 1.1\n--- !!map\n<<: {}\n",
+		"sources: [{url: a, interval: 1ms}, ~, 5]\ninclude:\n- no\n-\n", "a: 010\nb: 1:30\n'c': 2001-01-01\n1: .5\n",
+	} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { checkDecode(t, YAML, data) })
+}
+
+// FuzzJoin joins a document with itself and with another, at a path and remote.
+func FuzzJoin(f *testing.F) {
+	f.Add([]byte("[services.web]\nport = 80\n[[sources]]\nurl = 'a'\n[gorb]\nenv = true\n"), []byte(`{"vsid":"web","host":"${X:-1}"}`))
+	f.Fuzz(func(t *testing.T, one, two []byte) {
+		env := func(name string) (string, bool) { return name, len(name)%2 == 0 }
+		a, err := DecodeWith("x", TOML, one, Options{Env: env})
+		if err != nil {
+			checkPlaces(t, err)
+		}
+		b, err := DecodeWith("x", JSON, two, Options{Origin: Remote, At: []string{"backends", "a"}})
+		if err != nil {
+			checkPlaces(t, err)
+		}
+		if a == nil || b == nil {
+			return
+		}
+		for _, parts := range [][]*Document{{a, b}, {a, a}, {b, b, a}} {
+			d, err := Join("x", parts...)
+			if err != nil {
+				checkPlaces(t, err)
+			}
+			if _, err := Merge(d); err != nil {
+				checkPlaces(t, err)
+			}
+		}
+	})
 }
 
 func seed(f *testing.F, format Format) {

@@ -53,6 +53,21 @@ func load(t *testing.T, names ...string) (*Desired, error) {
 	return Merge(docs...)
 }
 
+// decodeFile decodes a file of testdata.
+func decodeFile(t *testing.T, name string) *Document {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	format, _ := FormatOf(name)
+	d, err := Decode(name, format, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
 // TestBad holds one file for each mistake; what each must say is in problems.golden.
 func TestBad(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.bad.*")

@@ -4,22 +4,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// parseJSON parses a document into a tree of map[string]any. Keys that stand twice in an object are reported; what
-// makes the document unreadable is the error, a pending problem.
-func parseJSON(text string, r *report) (map[string]any, error) {
+// parseJSON parses a document that belongs at a path into a tree of map[string]any. Keys that stand twice in an object
+// are reported; what makes the document unreadable is the error, a pending problem.
+func parseJSON(text string, at path, r *report) (map[string]any, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, pending{message: `the file is empty; {"services": {}} says that there are none`}
 	}
 	// Syntax is encoding/json's to judge, which it does without recursion. The reader can then trust the text.
-	var raw json.RawMessage
-	if err := json.Unmarshal([]byte(text), &raw); err != nil {
-		return nil, jsonProblem(text, err)
+	if data := []byte(text); !json.Valid(data) {
+		var raw json.RawMessage
+		return nil, jsonProblem(text, json.Unmarshal(data, &raw))
 	}
-	in := jsonReader{text: text, line: 1, report: r}
+	in := jsonReader{text: text, line: 1, report: r, at: slices.Clone(at)}
 	root := in.document()
 	if in.limit != nil {
 		return nil, *in.limit
@@ -63,8 +64,7 @@ type jsonReader struct {
 // document reads the whole text, up to a limit that is exceeded.
 func (r *jsonReader) document() any { return r.value() }
 
-// value reads one value. A table is a map[string]any; of an array nothing is kept but that it is one, as the schema
-// has none.
+// value reads one value. A table is a map[string]any, an array an []any.
 func (r *jsonReader) value() any {
 	r.space()
 	switch r.text[r.pos] {
@@ -115,11 +115,16 @@ func (r *jsonReader) object() map[string]any {
 }
 
 func (r *jsonReader) array() []any {
-	see, report := r.see, r.report
-	r.see, r.report = nil, nil // paths do not lead into arrays
-	r.elements(']', func() { r.value() })
-	r.see, r.report = see, report
-	return []any{}
+	list := []any{}
+	r.elements(']', func() {
+		r.at = append(r.at, indexKey(len(list)))
+		if r.see != nil {
+			r.see(r.at, r.line, true)
+		}
+		list = append(list, r.value())
+		r.at = r.at[:len(r.at)-1]
+	})
+	return list
 }
 
 // elements reads what stands between brackets, separated by commas.

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -13,6 +14,8 @@ const (
 	defaultInterface = "eth0"
 	defaultResync    = 30 * time.Second
 	defaultStateDir  = "/var/lib/gorb"
+	defaultSocket    = "/run/gorb/gorb.sock"
+	defaultStart     = 30 * time.Second
 	defaultMethod    = "wrr" // GORB's, since health checks change weights
 	defaultWeight    = 100
 	defaultPulse     = "tcp"
@@ -30,32 +33,69 @@ const (
 //
 // Documents that Decode found fault with are never merged; their problems are in the error, beside what is wrong with the
 // whole as far as that can be told.
-func Merge(docs ...*Document) (*Desired, error) {
-	all := layered(docs)
+func Merge(docs ...*Document) (*Desired, error) { return MergeWith(docs, nil) }
+
+// MergeWith is Merge with overrides on top of the documents, in their order: of two the later one wins.
+// What a field that an override set is blamed for carries the name of the override: "override web/a". An override whose
+// object is gone has no effect. One that is wrong makes the whole wrong; Lay sets such aside instead.
+func MergeWith(docs []*Document, overrides []Override) (*Desired, error) {
+	all, order, wrong := changes(overrides)
+	whole, _ := layered(docs).lay(all, order)
+	desired, err := whole.complete(docs, picked(all, order))
+	if len(wrong) == 0 {
+		return desired, err
+	}
+	problems, _ := errors.AsType[Problems](err)
+	for _, i := range slices.Sorted(maps.Keys(wrong)) {
+		problems = append(problems, wrong[i]...)
+	}
+	return nil, problems
+}
+
+// picked returns what is at the given places of a list.
+func picked[T any](all []T, order []int) []T {
+	out := make([]T, len(order))
+	for i, at := range order {
+		out[i] = all[at]
+	}
+	return out
+}
+
+// complete makes the Desired of what documents and overrides declare together.
+func (d declared) complete(docs []*Document, over []*change) (*Desired, error) {
 	var known Problems
 	wrong := faulty{}
-	for _, d := range docs {
-		known = append(known, d.faults...)
-		maps.Copy(wrong, d.faulty)
+	for _, doc := range docs {
+		known = append(known, doc.faults...)
+		maps.Copy(wrong, doc.faulty)
+	}
+	layers := slices.Clip(docs)
+	for _, c := range over {
+		layers = append(layers, c.doc)
 	}
 
 	var faults report
 	desired := &Desired{
-		Gorb:   all.gorb.complete(&faults, wrong),
-		IPVS:   all.ipvs.complete(&faults, wrong),
-		layers: docs,
+		Gorb:   d.gorb.complete(&faults, wrong),
+		IPVS:   d.ipvs.complete(&faults, wrong),
+		Consul: d.consul.complete(&faults, wrong),
+		layers: layers,
 		masks:  make(map[string]netmask),
 	}
-	for _, name := range sortedKeys(all.services) {
+	desired.Services = slices.Grow(desired.Services, len(d.services))
+	for _, name := range sortedKeys(d.services) {
+		if d.services[name].disabled.value {
+			continue
+		}
 		c := completer{
-			report: &faults, defaults: &all.defaults, declared: all.services[name], name: name, faulty: wrong,
+			report: &faults, defaults: &d.defaults, declared: d.services[name], name: name, faulty: wrong,
 			masks: desired.masks,
 		}
 		desired.Services = append(desired.Services, c.service())
 	}
 	desired.checkHosts(&faults, wrong)
 	if !faults.empty() || len(known) > 0 {
-		return nil, inOrder(docs, append(known, faults.problems(docs)...))
+		return nil, inOrder(layers, append(known, faults.problems(layers)...))
 	}
 	desired.Warnings = desired.WarningsOn("")
 	return desired, nil
@@ -77,7 +117,7 @@ func layered(docs []*Document) declared {
 // inOrder sorts problems by document, line and path; how many there are more comes last, as it has neither.
 func inOrder(docs []*Document, problems Problems) Problems {
 	layer := make(map[string]int, len(docs))
-	for i, d := range docs {
+	for i, d := range leaves(docs) {
 		layer[d.name] = i
 	}
 	slices.SortStableFunc(problems, func(a, b Problem) int {
@@ -95,6 +135,24 @@ func placeless(p Problem) int {
 	return 0
 }
 
+// Settings is [gorb] and [consul] alone of documents laid over one another, where the rest is not all there yet. The error
+// is Problems.
+func Settings(docs ...*Document) (*Desired, error) {
+	var known Problems
+	wrong := faulty{}
+	for _, doc := range docs {
+		known = append(known, doc.faults...)
+		maps.Copy(wrong, doc.faulty)
+	}
+	var faults report
+	all := layered(docs)
+	d := &Desired{Gorb: all.gorb.complete(&faults, wrong), Consul: all.consul.complete(&faults, wrong), Incomplete: true}
+	if !faults.empty() || len(known) > 0 {
+		return nil, inOrder(docs, append(known, faults.problems(docs)...))
+	}
+	return d, nil
+}
+
 func (g declaredGorb) complete(r *report, f faulty) Gorb {
 	return Gorb{
 		Listen:    g.listen.or(defaultListen),
@@ -102,5 +160,8 @@ func (g declaredGorb) complete(r *report, f faulty) Gorb {
 		Resync:    g.resync.or(defaultResync),
 		StateDir:  g.stateDir.or(defaultStateDir),
 		VIP:       g.vip.complete(r, f),
+		Socket:    g.socket.or(defaultSocket),
+
+		StartTimeout: g.startTimeout.or(defaultStart),
 	}
 }

@@ -30,7 +30,13 @@ func merge(t *testing.T, docs ...*Document) *Desired {
 }
 
 func TestMergeNothing(t *testing.T) {
-	want := &Desired{Gorb: Gorb{Listen: ":4672", Interface: "eth0", Resync: 30 * time.Second, StateDir: "/var/lib/gorb"}}
+	want := &Desired{
+		Gorb: Gorb{
+			Listen: ":4672", Interface: "eth0", Resync: 30 * time.Second, StateDir: "/var/lib/gorb",
+			Socket: "/run/gorb/gorb.sock", StartTimeout: 30 * time.Second,
+		},
+		Consul: Consul{Address: "http://127.0.0.1:8500", Name: "{{.Name}}"},
+	}
 	if diff := cmp.Diff(want, merge(t), sameValues); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -14,17 +14,19 @@ type Problem struct {
 }
 
 func (p Problem) String() string {
-	var b strings.Builder
-	b.WriteString(p.Source)
-	if p.Line > 0 {
-		fmt.Fprintf(&b, ":%d", p.Line)
-	}
-	b.WriteString(": ")
+	s := p.place() + ": "
 	if p.Path != "" {
-		b.WriteString(p.Path + ": ")
+		s += p.Path + ": "
 	}
-	b.WriteString(p.Message)
-	return b.String()
+	return s + p.Message
+}
+
+// place returns the document and the line.
+func (p Problem) place() string {
+	if p.Line > 0 {
+		return fmt.Sprintf("%s:%d", p.Source, p.Line)
+	}
+	return p.Source
 }
 
 // Same reports whether two problems are the same but for the line, which moves with every edit above it.

@@ -123,7 +123,7 @@ func anyPulse(t *rapid.T) *Pulse {
 	return p
 }
 
-// TestRoundTrip: whatever services there are, they come back from both formats as they went.
+// TestRoundTrip: whatever services there are, they come back from both formats as they went, and JSON is YAML as well.
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		services := anyServices(r)
@@ -132,9 +132,11 @@ func TestRoundTrip(t *testing.T) {
 			if err != nil {
 				r.Fatal(err)
 			}
-			back := mustMerge(r, mustDecode(r, format, text))
-			if diff := cmp.Diff(services, back.Services, sameValues); diff != "" {
-				r.Fatalf("(-went +came):\n%s\n%s", diff, text)
+			for _, read := range map[Format][]Format{TOML: {TOML}, JSON: {JSON, YAML}}[format] {
+				back := mustMerge(r, mustDecode(r, read, text))
+				if diff := cmp.Diff(services, back.Services, sameValues); diff != "" {
+					r.Fatalf("read as %s (-went +came):\n%s\n%s", read, diff, text)
+				}
 			}
 		}
 	})

@@ -9,6 +9,9 @@ import (
 func (c *checker) pulse(v any) *declaredPulse {
 	p := new(declaredPulse)
 	walkTable(c, v, pulseFields, p)
+	if v == nil {
+		return nil
+	}
 	return p
 }
 

@@ -60,12 +60,16 @@ func (r *report) problems(layers []*Document) Problems {
 	if r.empty() {
 		return nil
 	}
+	layers = leaves(layers)
 	paths := make([]path, len(r.found))
 	for i, p := range r.found {
 		paths[i] = p.path
 	}
-	places := locate(layers, paths)
+	return r.placed(layers, locate(layers, paths))
+}
 
+// placed is problems for places that are known.
+func (r *report) placed(layers []*Document, places []place) Problems {
 	type placed struct {
 		layer int
 		Problem
@@ -75,7 +79,11 @@ func (r *report) problems(layers []*Document) Problems {
 		line := cmp.Or(p.line, places[i].line)
 		all[i] = placed{places[i].layer, Problem{Line: line, Path: p.path.String(), Message: p.message}}
 		if len(layers) > 0 {
-			all[i].Source = layers[places[i].layer].name
+			d := layers[places[i].layer]
+			all[i].Source = d.name
+			if d.override != nil && p.line == 0 {
+				all[i].Line = 0 // one line is all there is, as a rule
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b placed) int {

@@ -10,11 +10,30 @@ import (
 // fields says, for a kind of table, which keys it has and how each is read.
 type fields[T any] map[string]func(c *checker, v any, into *T)
 
-var documentFields = fields[declared]{
-	"gorb":     func(c *checker, v any, d *declared) { walkTable(c, v, gorbFields, &d.gorb) },
-	"defaults": func(c *checker, v any, d *declared) { walkTable(c, v, defaultsFields, &d.defaults) },
-	"ipvs":     func(c *checker, v any, d *declared) { walkTable(c, v, ipvsFields, &d.ipvs) },
-	"services": func(c *checker, v any, d *declared) { d.services = walkNamed(c, v, "service", serviceFields) },
+var documentFields = fields[Document]{
+	"gorb": local(func(c *checker, v any, d *Document) { walkTable(c, v, gorbFields, &d.declared.gorb) }),
+	"consul": local(func(c *checker, v any, d *Document) {
+		walkTable(c, v, consulFields, &d.declared.consul)
+	}),
+	"sources":  local(func(c *checker, v any, d *Document) { d.sources = c.sources(v) }),
+	"include":  local(func(c *checker, v any, d *Document) { d.includes = c.includes(v) }),
+	"defaults": func(c *checker, v any, d *Document) { walkTable(c, v, defaultsFields, &d.declared.defaults) },
+	"ipvs":     func(c *checker, v any, d *Document) { walkTable(c, v, ipvsFields, &d.declared.ipvs) },
+	"services": func(c *checker, v any, d *Document) {
+		d.declared.services = walkNamed(c, v, "service", serviceFields)
+	},
+}
+
+// local is for a key that configures the daemon, or names a file or a credential: whoever can write to a web server or
+// to Consul is not to tell the daemon what to read, whom to trust and where to send what it knows.
+func local[T any](read func(c *checker, v any, into *T)) func(c *checker, v any, into *T) {
+	return func(c *checker, v any, into *T) {
+		if c.remote {
+			c.addf("only a local file may say this, and no document that comes from elsewhere")
+			return
+		}
+		read(c, v, into)
+	}
 }
 
 var gorbFields = fields[declaredGorb]{
@@ -23,6 +42,9 @@ var gorbFields = fields[declaredGorb]{
 	"resync":        func(c *checker, v any, g *declaredGorb) { g.resync = c.duration(v, time.Second, time.Hour) },
 	"state_dir":     func(c *checker, v any, g *declaredGorb) { g.stateDir = c.stateDir(v) },
 	"vip_interface": func(c *checker, v any, g *declaredGorb) { g.vip = c.vip(v) },
+	"socket":        func(c *checker, v any, g *declaredGorb) { g.socket = c.socket(v) },
+	"start_timeout": func(c *checker, v any, g *declaredGorb) { g.startTimeout = c.duration(v, 0, time.Hour) },
+	"env":           func(c *checker, v any, _ *declaredGorb) { c.boolean(v) }, // see expand
 }
 
 var defaultsFields = fields[declaredDefaults]{
@@ -50,6 +72,7 @@ var serviceFields = join(serviceDefaults, fields[declaredService]{
 	"persistence_netmask": func(c *checker, v any, s *declaredService) {
 		s.netmask = c.netmask(v)
 	},
+	"disabled": func(c *checker, v any, s *declaredService) { s.disabled = c.boolean(v) },
 	"backends": func(c *checker, v any, s *declaredService) {
 		s.backends = walkNamed(c, v, "backend", backendFields)
 	},
@@ -77,6 +100,9 @@ var backendFields = join(backendDefaults, fields[declaredBackend]{
 	"host":  func(c *checker, v any, b *declaredBackend) { b.host = c.address(v) },
 	"port":  func(c *checker, v any, b *declaredBackend) { b.port = whole[uint16](c, v, 0, 65535) },
 	"pulse": func(c *checker, v any, b *declaredBackend) { b.pulse = c.pulse(v) },
+	"disabled": func(c *checker, v any, b *declaredBackend) {
+		b.disabled = c.boolean(v)
+	},
 })
 
 // maxCount bounds weights and thresholds, which the kernel keeps in an int.
@@ -140,7 +166,8 @@ func walkTable[T any](c *checker, v any, known fields[T], into *T) {
 	if !ok {
 		return
 	}
-	for _, key := range sortedKeys(table) {
+	var few [8]string // most tables have no more keys, and there are many tables
+	for _, key := range appendSorted(few[:0], table) {
 		c.at = append(c.at, key)
 		if read, ok := known[key]; ok {
 			read(c, table[key], into)
@@ -172,5 +199,14 @@ func walkNamed[T any](c *checker, v any, kind string, known fields[T]) map[strin
 }
 
 func sortedKeys[V any](m map[string]V) []string {
-	return slices.Sorted(maps.Keys(m))
+	return appendSorted(make([]string, 0, len(m)), m)
+}
+
+// appendSorted appends the keys of a map in order to an empty slice.
+func appendSorted[V any](keys []string, m map[string]V) []string {
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
 }

@@ -7,8 +7,9 @@ import (
 )
 
 // tomlScanner reads TOML lexically: it knows keys, tables, brackets, strings and comments, and nothing of values.
-// It serves two ends. Before parsing it keeps from the parser what the parser cannot bear: that recurses without
-// limit, and a Go stack that overflows ends the process. And after parsing it says on which line a key stands.
+// It serves three ends. Before parsing it keeps from the parser what the parser cannot bear: that recurses without
+// limit, and a Go stack that overflows ends the process. After parsing it says on which line a key stands. And the
+// reader is made of it.
 //
 // At the first thing that it does not understand it stops; what follows is then never parsed (see parseTOML).
 type tomlScanner struct {
@@ -18,9 +19,10 @@ type tomlScanner struct {
 	see   visitor // nil: nobody wants to know
 	limit *pending
 
-	header    path // of the current [table]
-	at        path // the key being read, header included
-	last      path // the key before it
+	header    path        // of the current [table]
+	at        path        // the key being read, header included
+	indexes   tomlIndexes // only kept for see
+	last      path        // the key before it
 	items     int
 	pathBytes int
 }
@@ -38,6 +40,7 @@ func (s *tomlScanner) document() bool {
 			}
 		default:
 			s.at = append(s.at[:0], s.header...)
+			s.indexes.inTable()
 			if !s.assignment(0) {
 				return false
 			}
@@ -53,11 +56,15 @@ func (s *tomlScanner) table() bool {
 		closing = "]]"
 	}
 	s.at = s.at[:0]
+	s.indexes.inHeader()
 	if !s.key(0) || !strings.HasPrefix(s.text[s.pos:], closing) {
 		return false
 	}
 	s.pos += len(closing)
 	s.header = append(s.header[:0], s.at...)
+	if s.see != nil {
+		s.indexes.endHeader(s, closing == "]]")
+	}
 	return true
 }
 
@@ -82,7 +89,10 @@ func (s *tomlScanner) key(nesting int) bool {
 		}
 		more := s.take('.')
 		if s.see != nil {
-			s.see(s.at, s.line, !more)
+			s.tell(!more)
+			if more {
+				s.indexes.enter(s.at)
+			}
 		}
 		if !more {
 			return s.countKey()
@@ -98,12 +108,12 @@ func (s *tomlScanner) keyPart() (string, bool) {
 		if !s.quoted(s.text[start : start+1]) {
 			return "", false
 		}
-		part := s.text[start+1 : s.pos-1]
+		part, ok := s.text[start+1:s.pos-1], true
 		if s.text[start] == '"' {
-			part = unescape(part)
+			part, ok = unescape(part)
 		}
 		s.space()
-		return part, true
+		return part, ok
 	}
 	for s.pos < len(s.text) && isBareKey(s.text[s.pos]) {
 		s.pos++
@@ -121,13 +131,15 @@ func (s *tomlScanner) value(nesting int) bool {
 	}
 	switch s.text[s.pos] {
 	case '[':
-		return s.sequence(']', nesting+1, func() bool { return s.count(1) && s.value(nesting+1) })
+		return s.array(nesting)
 	case '{':
 		table := len(s.at)
-		return s.sequence('}', nesting+1, func() bool {
+		ok := s.sequence('}', nesting+1, func() bool {
 			s.at = s.at[:table]
 			return s.assignment(nesting + 1)
 		})
+		s.at = s.at[:table] // an array may have more of them
+		return ok
 	case '"', '\'':
 		quote := s.text[s.pos : s.pos+1]
 		if triple := strings.Repeat(quote, 3); strings.HasPrefix(s.text[s.pos:], triple) {
@@ -267,29 +279,32 @@ func (s *tomlScanner) exceed(format string, args ...any) bool {
 	return false
 }
 
-// unescape resolves the escapes of a basic string, of which TOML has those of Go and "\e".
-func unescape(s string) string {
-	if !strings.ContainsRune(s, '\\') {
-		return s
+// unescape resolves the escapes of a basic string, and reports whether they are TOML's: some of Go's, and "\e".
+func unescape(s string) (string, bool) {
+	if strings.IndexByte(s, '\\') < 0 {
+		return s, true
 	}
 	var b strings.Builder
 	for s != "" {
-		if rest, ok := strings.CutPrefix(s, `\e`); ok {
+		plain, rest, escaped := strings.Cut(s, `\`)
+		b.WriteString(plain)
+		if !escaped {
+			break
+		}
+		if rest == "" || strings.IndexByte(`btnfre"\xuU`, rest[0]) < 0 {
+			return "", false
+		}
+		if rest[0] == 'e' {
 			b.WriteByte(0x1b)
-			s = rest
+			s = rest[1:]
 			continue
 		}
-		r, multibyte, tail, err := strconv.UnquoteChar(s, '"')
+		r, _, tail, err := strconv.UnquoteChar(s[len(plain):], '"')
 		if err != nil {
-			return s
+			return "", false
 		}
-		// Go reads "\x80" as a byte, TOML as U+0080.
-		if multibyte || r >= 0x80 {
-			b.WriteRune(r)
-		} else {
-			b.WriteByte(byte(r))
-		}
+		b.WriteRune(r) // Go reads "\x80" as a byte, TOML as U+0080
 		s = tail
 	}
-	return b.String()
+	return b.String(), true
 }
