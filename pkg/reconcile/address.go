@@ -46,6 +46,9 @@ func (h *hostDecider) addresses() {
 		if wanted {
 			continue
 		}
+		if h.Desired.Incomplete && h.index.hosts[a.Addr] == nil {
+			continue
+		}
 		s := hostStep{op: kernel.HostOp{Kind: kernel.DeleteAddress, Address: a}, forget: true, services: leaving[a.Addr]}
 		if h.replaced(&s, c) {
 			h.add(deleteAddresses, s)
@@ -241,7 +244,7 @@ func (h *hostDecider) unlink(gone []kernel.HostOp) {
 			// The kernel puts a link-local address on every interface that is up (RFC 4862, section 5.3).
 			inUse = inUse || a.Interface == name && !leaving[a.Addr] && !a.Addr.IsLinkLocalUnicast()
 		}
-		if !inUse {
+		if !inUse && !h.Desired.Incomplete {
 			h.add(deleteLinks, s)
 		}
 	}

@@ -81,6 +81,39 @@ func BenchmarkDiff(b *testing.B) {
 	})
 }
 
+// BenchmarkDocument is the way from a document's text to the operations that fill an empty table.
+func BenchmarkDocument(b *testing.B) {
+	services := large(10000, 50).Services
+	for i := range services { // shorter names, so that it is under 16 MiB as TOML
+		services[i].Name = fmt.Sprintf("web-%05d", i)
+		for j := range services[i].Backends {
+			services[i].Backends[j].Name = fmt.Sprintf("b%02d", j)
+		}
+	}
+	for _, format := range []spec.Format{spec.TOML, spec.JSON} {
+		text, err := spec.Encode(services, format, "")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(string(format), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				doc, err := spec.Decode("x", format, text)
+				if err != nil {
+					b.Fatal(err)
+				}
+				d, err := spec.Merge(doc)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if len(Diff(Wanted{Table: WantedTable(d)}, kernel.Table{})) != 210000 {
+					b.Fatal("not one operation for each object")
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkDecide is the whole decision of a pass over everything, where there is nothing to do.
 func BenchmarkDecide(b *testing.B) {
 	d := large(10000, 100)

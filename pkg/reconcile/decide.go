@@ -114,7 +114,14 @@ func (d *decider) wantService(key kernel.ServiceKey, s *spec.Service) {
 	d.keepUnknown(key, have, want)
 	leaving := undeclared(have.Dests, want.Dests)
 	for _, b := range leaving {
+		if d.Desired.Incomplete {
+			keep(b, owned, &want, &next)
+			continue
+		}
 		d.drain(key, b, s.Drain, owned, &want, &next)
+	}
+	if d.Desired.Incomplete {
+		leaving = nil
 	}
 	if exists && !mine {
 		d.plan.Adopted = append(d.plan.Adopted, Adopted{key, leaving})
@@ -136,7 +143,7 @@ func (d *decider) declared(s *spec.Service) kernel.VirtualService {
 // wantUndeclared decides about the services that the kernel holds and the configuration does not name.
 func (d *decider) wantUndeclared() {
 	for key, have := range d.Observed {
-		if d.Flush || d.index.service(key) != nil {
+		if d.Flush && !d.Desired.Incomplete || d.index.service(key) != nil {
 			continue
 		}
 		owned, mine := d.Memory.Services[key]
@@ -146,6 +153,10 @@ func (d *decider) wantUndeclared() {
 			continue
 		}
 		d.plan.Names[key] = owned.Name
+		if d.Desired.Incomplete {
+			d.plan.wanted.Table[key] = have
+			continue
+		}
 		want := kernel.VirtualService{Service: have.Service}
 		next := Owned{Name: owned.Name, Drain: owned.Drain}
 		for _, b := range have.Dests {
@@ -155,6 +166,17 @@ func (d *decider) wantUndeclared() {
 			d.plan.Leaving = append(d.plan.Leaving, key)
 			d.want(key, want, owned, mine, next)
 		}
+	}
+}
+
+// keep wants a backend as it is that is not declared, where not every source has been heard: one of them may declare it.
+func keep(b kernel.RealServer, owned Owned, want *kernel.VirtualService, next *Owned) {
+	want.Dests = append(want.Dests, b)
+	if t, draining := owned.Draining[b.DestKey]; draining {
+		if next.Draining == nil {
+			next.Draining = map[kernel.DestKey]Drain{}
+		}
+		next.Draining[b.DestKey] = t
 	}
 }
 

@@ -189,6 +189,8 @@ func (h *hostDecider) daemon(role kernel.Role) {
 	}
 	stop := hostStep{op: kernel.HostOp{Kind: kernel.StopSync, Sync: kernel.SyncDaemon{Role: role}}}
 	switch {
+	case want == nil && h.Desired.Incomplete:
+		return
 	case want == nil && h.next.Sync[role] && have != nil:
 		stop.forget = true
 		h.add(settings, stop)

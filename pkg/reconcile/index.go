@@ -67,5 +67,8 @@ func changed(scope map[kernel.ServiceKey]bool, was, is *index) {
 	}
 }
 
-// sameHost reports whether two configurations declare the same of what surrounds the table.
-func (x *index) sameHost(o *index) bool { return x.Gorb.VIP == o.Gorb.VIP && x.IPVS.Equal(o.IPVS) }
+// sameHost reports whether two configurations declare the same of what surrounds the table, and one is as complete as the
+// other.
+func (x *index) sameHost(o *index) bool {
+	return x.Gorb.VIP == o.Gorb.VIP && x.IPVS.Equal(o.IPVS) && x.Incomplete == o.Incomplete
+}

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -64,9 +65,16 @@ func (l *Lock) Release() error {
 	return err
 }
 
-// lockFile takes the lock of a state directory, and leaves the process's number in it for the next that tries.
+// lockFile takes the lock of a state directory, and leaves the process's number in it for the next that tries. On a file
+// system that is read-only there may be no file to lock; then it returns nil.
 func lockFile(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o644)
+	name := filepath.Join(dir, "lock")
+	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	if errors.Is(err, unix.EROFS) {
+		if f, err = os.Open(name); errors.Is(err, fs.ErrNotExist) {
+			return nil, nil
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("state directory: %w", err)
 	}

@@ -95,6 +95,11 @@ func DriftNotes(t kernel.Table) []Drift {
 	return drifts
 }
 
+// Drifts returns the drifts of those services that the plan is about by name.
+func (p *Plan) Drifts() []Drift {
+	return slices.DeleteFunc(DriftNotes(p.observed), func(d Drift) bool { return p.Names[d.Key] == "" })
+}
+
 // Reorder returns the fewest operations that bring the backends of an observed service into canonical order; none
 // where they are, or where the scheduler does not mind. What is deleted is put back by the next operation, with the
 // attributes it had: so it is gone for an instant only, and returns with its connections and counters where the kernel

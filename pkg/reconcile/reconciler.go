@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -34,16 +35,19 @@ const (
 
 // Reconciler makes passes when there is reason to: a new configuration, a request, the end of the resync interval, a
 // backend that drains, an address that changed, a failure to be tried again. Everything it has belongs to the goroutine
-// of Run.
+// of Run, but for passes.
 type Reconciler struct {
-	keeper *Keeper
-	log    journal
+	keeper    *Keeper
+	log       journal
+	questions chan question
 
 	desired *index // the newest; nil before the first
 	clean   *index // what the table is known to follow; nil after a failure
 	flush   bool   // still to be done
 	retries int
 	contest contest
+
+	passes atomic.Pointer[Passes] // nil: there was none
 
 	resyncAt  time.Time // zero: not due
 	drainAt   time.Time
@@ -54,9 +58,10 @@ type Reconciler struct {
 // New returns a reconciler. With flush, the first pass removes every service that is not declared, whoever made it.
 func New(k *Keeper, flush bool, log zerolog.Logger) *Reconciler {
 	return &Reconciler{
-		keeper: k,
-		flush:  flush,
-		log:    journal{log: log.With().Str("component", "reconcile").Logger()},
+		keeper:    k,
+		flush:     flush,
+		log:       journal{log: log.With().Str("component", "reconcile").Logger()},
+		questions: make(chan question),
 	}
 }
 
@@ -92,6 +97,8 @@ func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 			if r.desired != nil && r.addressAt.IsZero() {
 				r.addressAt = time.Now().Add(r.contest.wait(time.Now()))
 			}
+		case q := <-r.questions:
+			q.answer <- r.keeper.answer(q)
 		case <-timer.C:
 			why = r.due(time.Now())
 		}
@@ -143,6 +150,7 @@ func (r *Reconciler) pass(ctx context.Context, why cause) {
 	r.log.pass(why, scope == nil, report)
 
 	now := time.Now()
+	r.note(now, scope == nil, report)
 	if scope == nil {
 		r.resyncAt = now.Add(jitter(r.desired.Gorb.Resync))
 	}
@@ -158,7 +166,7 @@ func (r *Reconciler) pass(ctx context.Context, why cause) {
 	if r.drainAt.IsZero() && len(r.keeper.drains()) > 0 {
 		r.drainAt = now.Add(drainInterval)
 	}
-	if err == nil {
+	if err == nil && !r.desired.Incomplete {
 		r.flush = false // it is for the first pass; what that could not delete stays
 	}
 	r.follow(scope == nil, report, now)

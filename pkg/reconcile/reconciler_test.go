@@ -26,6 +26,8 @@ type bench struct {
 	addresses chan struct{}
 	log       bytes.Buffer // read while Run waits
 
+	reconciler *Reconciler
+
 	mu    sync.Mutex // guards what follows
 	reads [][]kernel.ServiceKey
 }
@@ -48,6 +50,7 @@ func startBench(t *testing.T, m Memory) *bench {
 		return nil
 	}
 	r := New(NewKeeper(b.Fake, b.host, NewStore("", Place{}), m), false, zerolog.New(&b.log))
+	b.reconciler = r
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- r.Run(ctx, Wakes{b.desired, b.asked, b.addresses}) }()
