@@ -101,7 +101,7 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 		}
 	}
 
-	layers := sources.NewLayers(d.log, watched, func(n *spec.Desired) (*spec.Desired, error) {
+	layers := sources.NewLayers(d.log, sources.Tops(watched...), func(n *spec.Desired) (*spec.Desired, error) {
 		return d.finish(first, n)
 	})
 	if !d.flush {

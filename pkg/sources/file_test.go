@@ -1,7 +1,6 @@
 package sources
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -20,56 +19,19 @@ import (
 // watched is a File that runs until the test ends.
 type watched struct {
 	*File
-	out chan Reading
+	*reads
 }
 
 // watchFile runs a File that hears of changes and never polls, unless the options say otherwise.
 func watchFile(t *testing.T, path string, first *spec.Document, options ...func(*File)) *watched {
 	t.Helper()
-	w := &watched{File: NewFile(path, 0, "", zerolog.Nop(), first), out: make(chan Reading)}
+	w := &watched{File: NewFile(path, 0, "", zerolog.Nop(), first)}
 	w.Poll = time.Hour
 	for _, o := range options {
 		o(w.File)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- w.Run(ctx, w.out) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := receive(t, done); err != nil {
-			t.Errorf("Run returned %v", err)
-		}
-	})
+	w.reads = runSource(t, w.File)
 	return w
-}
-
-// want takes the next reading, which must be a good one with these services.
-func (w *watched) want(t *testing.T, services string) Reading {
-	t.Helper()
-	r := receive(t, w.out)
-	must(t, r.Err)
-	equal(t, "services", services, names(t, r.Document))
-	return r
-}
-
-// settle takes readings until one is good and has these services.
-func (w *watched) settle(t *testing.T, services string) {
-	t.Helper()
-	for {
-		if r := receive(t, w.out); r.Err == nil && names(t, r.Document) == services {
-			return
-		}
-	}
-}
-
-// wantErr takes the next reading, which must be a bad one.
-func (w *watched) wantErr(t *testing.T, part string) Reading {
-	t.Helper()
-	r := receive(t, w.out)
-	if r.Err == nil || !strings.Contains(r.Err.Error(), part) {
-		t.Fatalf("got error %v, want %q", r.Err, part)
-	}
-	return r
 }
 
 func TestFileAppears(t *testing.T) {
@@ -94,7 +56,7 @@ func TestFileUnchangedIsNotDelivered(t *testing.T) {
 	must(t, os.Chtimes(path, time.Time{}, time.Unix(1, 0)))
 	must(t, os.Chmod(path, 0o600))
 	replace(t, path, config(1))
-	w.confirm()
+	w.Confirm()
 	r := w.want(t, "s1") // the answer, not the changes before it
 	equal(t, "again", true, r.Again)
 	equal(t, "same", true, r.Same)
@@ -114,7 +76,7 @@ func TestFileBadIsDeliveredOnce(t *testing.T) {
 		"syntax":    {func(t *testing.T, path string) { write(t, path, "[services") }, "gorb.toml"},
 		"no key":    {func(t *testing.T, path string) { write(t, path, "") }, "there is no key in it"},
 		"gone":      {func(t *testing.T, path string) { must(t, os.Remove(path)) }, "no such file or directory"},
-		"too big":   {func(t *testing.T, path string) { must(t, os.Truncate(path, spec.MaxSize+1)) }, "is over 16 MiB"},
+		"too big":   {func(t *testing.T, path string) { must(t, os.Truncate(path, spec.MaxSize+1)) }, "is over 64 MiB"},
 		"directory": {func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, os.Mkdir(path, 0o755)) }, "is a directory"},
 		"fifo":      {func(t *testing.T, path string) { must(t, os.Remove(path)); must(t, syscall.Mkfifo(path, 0o600)) }, "is a FIFO"},
 		"dangling": {
@@ -131,7 +93,7 @@ func TestFileBadIsDeliveredOnce(t *testing.T) {
 			w.want(t, "s1")
 			tt.spoil(t, path)
 			w.wantErr(t, tt.want)
-			w.confirm()
+			w.Confirm()
 			r := w.wantErr(t, tt.want)
 			equal(t, "same", true, r.Same && r.Again)
 			w.Reload()
@@ -242,7 +204,7 @@ func TestFileThatWasAPipeIsConstant(t *testing.T) {
 		w.Reload()
 		r := w.want(t, "s1")
 		equal(t, "same", true, r.Same && r.Asked && !r.Again)
-		w.confirm()
+		w.Confirm()
 		r = w.want(t, "s1")
 		equal(t, "same", true, r.Same && r.Again && !r.Asked)
 	}

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/gorb-io/gorb/pkg/spec"
 )
@@ -60,32 +62,42 @@ func examples(gone map[identity]string) []string {
 	return names[:min(len(names), most)]
 }
 
-// removal is what the guard waits to see confirmed.
+// removal is what the guard of files waits to see confirmed.
 type removal struct {
-	waiting  *spec.Desired       // what would remove most services; nil: nothing
-	gone     map[identity]string // those services
-	doubted  map[int]bool        // the layers whose readings brought this about
-	confirms map[int]bool        // of these, the ones whose second reading is still to come
+	waiting   *spec.Desired       // what would remove most services; nil: nothing
+	gone      map[identity]string // those services
+	doubted   map[int]bool        // the layers whose readings brought this about
+	confirms  map[int]bool        // of these, the ones whose second reading is still to come
+	confirmAt time.Time           // when they are read again; zero: not
 }
 
-// doubts says whether d waits for a second reading. It waits anew when what leaves is other than before, and when the
-// reading is of a layer that is in doubt; what other layers say meanwhile is only taken along.
-func (s *stack) doubts(d *spec.Desired, r Reading) bool {
-	from := s.handed
-	if from == nil {
-		from = s.accepted
-	}
-	if from == nil {
-		from = s.before
-	}
+// doubts says whether d waits for a second reading of files. It waits anew when what leaves is other than before, and
+// when a layer that is in doubt has said something; what others say meanwhile is only taken along. What a remote source
+// alone declares is left to that source's own guard.
+func (s *stack) doubts(now time.Time, d *spec.Desired, touched map[int]bool, confirmed bool) bool {
+	from := s.inForce()
 	if from == nil {
 		return false
 	}
 	gone := leaving(from, d)
-	if !doubtful(len(gone), len(from.Services)) {
+	all := len(from.Services)
+	if len(gone) > 0 && s.remotes() {
+		guarded := s.guardedServices(from)
+		all -= len(guarded)
+		maps.DeleteFunc(gone, func(_ identity, name string) bool { return guarded[name] })
+	}
+	if !doubtful(len(gone), all) {
 		return false
 	}
-	if s.waiting != nil && !s.doubted[r.Layer] && maps.Equal(gone, s.gone) {
+	said := s.waiting != nil && maps.Equal(gone, s.gone)
+	if confirmed && said {
+		return false
+	}
+	anew := false
+	for id := range touched {
+		anew = anew || s.doubted[id]
+	}
+	if said && !anew {
 		s.waiting = d
 		return true
 	}
@@ -93,16 +105,80 @@ func (s *stack) doubts(d *spec.Desired, r Reading) bool {
 	if doubted == nil {
 		doubted = make(map[int]bool)
 	}
-	if r.Err == nil {
-		doubted[r.Layer] = true
+	var files []string
+	for id, good := range touched {
+		l := s.byID[id]
+		if good && l != nil {
+			doubted[id] = true
+			files = append(files, l.name)
+		}
 	}
-	said := s.waiting != nil && maps.Equal(gone, s.gone)
-	s.removal = removal{waiting: d, gone: gone, doubted: doubted}
-	s.alarm = max(s.wait, 1) // 0 would be as agreed before
+	s.removal = removal{waiting: d, gone: gone, doubted: doubted, confirmAt: now.Add(s.wait)}
 	if said {
 		return true
 	}
-	s.log.Warn().Str("file", s.layers[r.Layer].name).Int("leaving", len(gone)).Int("of", len(from.Services)).
+	slices.Sort(files)
+	s.log.Warn().Str("file", strings.Join(files, " ")).Int("leaving", len(gone)).Int("of", all).
 		Strs("services", examples(gone)).Msg("most services would leave, the file is read again to be sure")
 	return true
+}
+
+// undoubt waits for no second reading of a layer any more: what it said does not count, or it is no more. Those that are
+// still in doubt are read once more, as the one that was waited for may have been the last.
+func (s *stack) undoubt(now time.Time, id int) {
+	delete(s.doubted, id)
+	if !s.confirms[id] {
+		return
+	}
+	if delete(s.confirms, id); len(s.confirms) == 0 {
+		s.confirmAt = now
+	}
+}
+
+// inForce is what removals are measured by: what was handed over last and, until something complete was, what an earlier
+// run left.
+func (s *stack) inForce() *spec.Desired {
+	from := s.handed
+	switch {
+	case from != nil:
+	case s.underway() || s.before == nil:
+		from = s.accepted
+	default:
+		from = s.before
+	}
+	if from == nil || s.before == nil || !from.Incomplete {
+		return from
+	}
+	known := objects(from)
+	both := *from
+	both.Services = slices.Clone(from.Services)
+	for i := range s.before.Services {
+		if old := &s.before.Services[i]; !known[object{service: identityOf(old)}] {
+			both.Services = append(both.Services, *old)
+		}
+	}
+	return &both
+}
+
+// remotes says whether a layer has a guard of its own.
+func (s *stack) remotes() bool {
+	return slices.ContainsFunc(s.layers, func(l *layer) bool { return l.remote })
+}
+
+// guardedServices is the names of the services of d that the guards of remote sources look after.
+func (s *stack) guardedServices(d *spec.Desired) map[string]bool {
+	there := s.arranged(s.newest())
+	names := make(map[string]bool)
+	for i := range d.Services {
+		service := &d.Services[i]
+		o := object{service: identityOf(service)}
+		l := s.holder(o)
+		if l == nil {
+			l = s.owner(service.Name, "")
+		}
+		if s.free[o] || l != nil && l.remote && slices.Contains(there, l) {
+			names[service.Name] = true
+		}
+	}
+	return names
 }

@@ -40,7 +40,7 @@ func inBubble(t *testing.T, first []string, test func(r *rig)) {
 			}
 			r.files = append(r.files, NewFile(fmt.Sprintf("f%d.toml", i), i, "", zerolog.Nop(), doc))
 		}
-		r.layers = NewLayers(zerolog.New(&r.log), r.files, func(d *spec.Desired) (*spec.Desired, error) {
+		r.layers = NewLayers(zerolog.New(&r.log), Tops(r.files...), func(d *spec.Desired) (*spec.Desired, error) {
 			return d, r.finish
 		})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -60,9 +60,10 @@ func (r *rig) say(reading Reading, text string) {
 	synctest.Wait()
 }
 
-// want takes what is handed over; "-" is nothing.
+// want takes what is handed over once documents were gathered; "-" is nothing. What is said next is judged at once.
 func (r *rig) want(services string) {
 	r.t.Helper()
+	time.Sleep(between)
 	synctest.Wait()
 	got := "-"
 	select {
@@ -72,6 +73,8 @@ func (r *rig) want(services string) {
 	default:
 	}
 	equal(r.t, "handed over", services, got)
+	time.Sleep(between)
+	synctest.Wait()
 }
 
 // asked says whether a layer was told to read, and takes the order.
@@ -191,6 +194,27 @@ func TestLayersTreatFinishLikeADocument(t *testing.T) {
 	})
 }
 
+// What an earlier run left and the first configuration leaves out goes, once the file has said so again.
+func TestLayersConfirmWhatLeftBeforeTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before, err := spec.Merge(document(t, config(1)))
+		must(t, err)
+		file := NewFile("f0.toml", 0, "", zerolog.Nop(), document(t, config(2)))
+		r := &rig{t: t, files: []*File{file}, readings: make(chan Reading), out: make(chan *spec.Desired)}
+		r.layers = NewLayers(zerolog.New(&r.log), Tops(file), nil)
+		r.layers.Before = before
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go r.layers.loop(ctx, r.readings, r.out)
+		r.say(Reading{Layer: 0}, config(2)) // the first look of a File
+		r.want("-")
+		time.Sleep(2 * r.layers.Wait)
+		equal(t, "asked again", true, r.asked(file.again))
+		r.say(Reading{Layer: 0, Again: true, Same: true}, config(2))
+		r.want("s2")
+	})
+}
+
 func TestReloadIsOneChange(t *testing.T) {
 	inBubble(t, []string{config(1, 2), config(3)}, func(r *rig) {
 		r.want("s1 s2 s3")
@@ -209,6 +233,18 @@ func TestReloadIsOneChange(t *testing.T) {
 		r.say(Reading{Layer: 1, Asked: true, Same: true}, config(2))
 		r.want("-")
 		r.lines(1, "nothing has changed")
+	})
+}
+
+// TestLayersOfConsulAlone: what only the registration goes by is a change like any other.
+func TestLayersOfConsulAlone(t *testing.T) {
+	inBubble(t, []string{config(1)}, func(r *rig) {
+		r.want("s1")
+		r.layers.Reload("f0.toml")
+		synctest.Wait()
+		r.say(Reading{Layer: 0, Asked: true}, config(1)+"\n[consul]\nregister = true\n")
+		r.want("s1")
+		r.lines(0, "nothing has changed")
 	})
 }
 
@@ -241,7 +277,7 @@ func TestLayersWithFiles(t *testing.T) {
 		files = append(files, NewFile(path, i, "", log, doc))
 		paths = append(paths, path)
 	}
-	l := NewLayers(log, files, nil)
+	l := NewLayers(log, Tops(files...), nil)
 	l.Wait = 200 * time.Millisecond
 	ctx, cancel := context.WithCancel(t.Context())
 	out := make(chan *spec.Desired)

@@ -70,15 +70,15 @@ func TestReadRefuses(t *testing.T) {
 		name string
 		want string
 	}{
-		"directory":      {at("dir.toml"), at("dir.toml") + ": is a directory, not a file"},
+		"directory":      {at("dir.toml"), at("dir.toml") + ": there is no .toml, .json or .yaml file in it; one with an empty [services] says that there are none"},
 		"socket":         {at("socket.toml"), at("socket.toml") + ": is a socket, not a file"},
 		"device":         {"/dev/null", "/dev/null: is a device, not a file"},
 		"missing":        {at("none.toml"), at("none.toml") + ": no such file or directory"},
 		"loop":           {at("loop.toml"), at("loop.toml") + ": too many levels of symbolic links"},
 		"empty":          {at("empty.toml"), at("empty.toml") + ": there is no key in it; an empty [services] says that there are none"},
 		"only a comment": {at("comment.toml"), at("comment.toml") + ": there is no key in it; an empty [services] says that there are none"},
-		"unknown ending": {at("gorb.conf"), at("gorb.conf") + ": the name ends in neither .toml nor .json"},
-		"too big":        {at("big.toml"), at("big.toml") + ": is over 16 MiB"},
+		"unknown ending": {at("gorb.conf"), at("gorb.conf") + ": the name ends in none of .toml, .json, .yaml and .yml"},
+		"too big":        {at("big.toml"), at("big.toml") + ": is over 64 MiB"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +113,7 @@ func TestReadStdin(t *testing.T) {
 
 	endless := &counter{}
 	_, err = Read(t.Context(), "-", "", endless)
-	equal(t, "error", "stdin: is over 16 MiB", fmt.Sprint(err))
+	equal(t, "error", "stdin: is over 64 MiB", fmt.Sprint(err))
 	if endless.n > 2*spec.MaxSize {
 		t.Errorf("%d bytes were read", endless.n)
 	}

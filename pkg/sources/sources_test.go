@@ -2,6 +2,7 @@ package sources
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -96,6 +97,61 @@ func equal(t *testing.T, what string, want, got any) {
 	t.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// reads is a Source that runs until the test ends.
+type reads struct {
+	Source
+	out chan Reading
+}
+
+func runSource(t *testing.T, s Source) *reads {
+	t.Helper()
+	r := &reads{Source: s, out: make(chan Reading)}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Run(ctx, r.out) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := receive(t, done); err != nil {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+	return r
+}
+
+// want takes the next reading, which must be a good one with these services.
+func (r *reads) want(t *testing.T, services string) Reading {
+	t.Helper()
+	reading := receive(t, r.out)
+	must(t, reading.Err)
+	equal(t, "services", services, names(t, reading.Document))
+	return reading
+}
+
+// wantErr takes the next reading, which must be a bad one.
+func (r *reads) wantErr(t *testing.T, parts ...string) Reading {
+	t.Helper()
+	reading := receive(t, r.out)
+	for _, part := range parts {
+		if reading.Err == nil || !strings.Contains(reading.Err.Error(), part) {
+			t.Fatalf("got error %v, want %q", reading.Err, part)
+		}
+	}
+	if reading.Document != nil {
+		t.Fatal("a document beside an error")
+	}
+	return reading
+}
+
+// settle takes readings until one is good and has these services.
+func (r *reads) settle(t *testing.T, services string) {
+	t.Helper()
+	for {
+		if reading := receive(t, r.out); reading.Err == nil && names(t, reading.Document) == services {
+			return
+		}
 	}
 }
 

@@ -3,6 +3,7 @@ package sources
 import (
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -17,8 +18,16 @@ const (
 
 // stamp is what a file looks like from outside. The zero stamp is that of a file that was never looked at.
 type stamp struct {
-	info fs.FileInfo // nil: it cannot be seen
-	err  string      // why not
+	info  fs.FileInfo // nil: it cannot be seen
+	err   string      // why not
+	dir   bool        // it is a directory: only which one counts, and what is read in it
+	files []fileStamp // what is read beside it or in it, in order
+}
+
+// fileStamp is what a file with a name looks like.
+type fileStamp struct {
+	name string
+	stamp
 }
 
 // stampOf looks at the file that a path leads to.
@@ -31,15 +40,28 @@ func stampOf(path string) stamp {
 }
 
 // same says whether nothing happened between two looks: the same inode, mode, size and modification time, or the same
-// reason why there is nothing to see.
+// reason why there is nothing to see, and so for all that is read with it. The size and time of a directory change with
+// every temporary file of an editor, and count for nothing.
 func (s stamp) same(t stamp) bool {
 	if s.info == nil || t.info == nil {
 		return s.info == t.info && s.err == t.err
 	}
 	return os.SameFile(s.info, t.info) &&
 		s.info.Mode() == t.info.Mode() &&
-		s.info.Size() == t.info.Size() &&
-		s.info.ModTime().Equal(t.info.ModTime())
+		s.dir == t.dir &&
+		(s.dir || s.info.Size() == t.info.Size() && s.info.ModTime().Equal(t.info.ModTime())) &&
+		slices.EqualFunc(s.files, t.files, func(a, b fileStamp) bool { return a.name == b.name && a.stamp.same(b.stamp) })
+}
+
+// young says whether a file was modified so short a time ago that a further change may not show. One from the future has
+// no such time; it is read at changes only.
+func (s stamp) young(now time.Time) bool {
+	if s.info != nil && !s.dir {
+		if age := now.Sub(s.info.ModTime()); age >= 0 && age < racy {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.files, func(f fileStamp) bool { return f.young(now) })
 }
 
 // stillness decides when a file is read: once it looks other than when it was last read, and has looked so for a while.
@@ -100,11 +122,8 @@ func (s *stillness) after(now time.Time, st stamp) bool {
 		return false
 	}
 	s.read, s.again = s.seen, time.Time{}
-	if s.read.info != nil {
-		// A file from the future has no such time; then it is read at changes only.
-		if age := now.Sub(s.read.info.ModTime()); age >= 0 && age < racy {
-			s.again = now.Add(racy)
-		}
+	if s.read.young(now) {
+		s.again = now.Add(racy)
 	}
 	s.due, s.limit, s.hasted = false, time.Time{}, false
 	return true

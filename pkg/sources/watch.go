@@ -69,15 +69,15 @@ func (w *watcher) close() {
 	w.drained.Wait()
 }
 
-// follow makes the watched directories those that decide where path leads now.
-func (w *watcher) follow(path string) {
+// follow makes the watched directories those that decide now what is read.
+func (w *watcher) follow(deciding func() []string) {
 	if w.notify == nil {
 		return
 	}
 	// What was swapped before its directory was watched was not heard, so look once more after adding one. Whoever
 	// swaps faster than this is caught by the next event or poll.
 	for range 3 {
-		if !w.watch(deciding(path)) {
+		if !w.watch(deciding()) {
 			return
 		}
 	}
