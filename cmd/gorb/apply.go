@@ -13,6 +13,7 @@ import (
 
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
+	"github.com/gorb-io/gorb/pkg/sources"
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
@@ -22,19 +23,25 @@ const drainPoll = 500 * time.Millisecond
 func applyCommand() *command {
 	return &command{
 		name:    "apply",
-		args:    "[FILE...]",
-		summary: "make the kernel's table what the files declare, once",
+		args:    "[SOURCE...]",
+		summary: "make the kernel's table what the sources declare, once",
 		text: `Makes one pass, waits for leaving backends to lose their connections, deletes those
 that are empty, and ends. What still drains then goes on at weight 0, and the next
 apply, or the daemon, deletes it. A gorb that runs keeps the table, so apply refuses then.
 It prints what it did, as 'gorb plan' says it before, and exits with 1 where not all of
-it could be done: the next apply tries the rest.`,
+it could be done: the next apply tries the rest.
+
+What a URL or Consul would remove is held where run would hold it: more than max_removal
+of what the source alone declares, measured by what the last apply or run had of it. The
+rest is done, apply says what is held, and exits with 1, unless --accept-removals is
+given. A source that cannot be had stands by its last good copy.`,
 		examples: []string{"gorb apply gorb.toml", "gorb apply --wait 2m base.toml site.toml", "gorb apply --wait 0 gorb.toml"},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			var f files
 			f.declare(fs)
 			wait := fs.Duration("wait", 30*time.Second, "how long to wait for leaving backends")
 			noDrain := fs.Bool("no-drain", false, "delete leaving backends at once, with their connections")
+			accept := fs.Bool("accept-removals", false, "hold no removals of sources, however many")
 			asJSON := fs.Bool("json", false, "print JSON")
 			return func(ctx context.Context, args []string) error {
 				if *wait < 0 {
@@ -42,17 +49,20 @@ it could be done: the next apply tries the rest.`,
 				}
 				a := &applier{program: p, wait: *wait, options: reconcile.Options{NoDrain: *noDrain}}
 				start := time.Now()
-				desired, err := p.load(ctx, &f, args)
+				all, err := p.read(ctx, &f, args)
 				if err != nil {
 					return err
 				}
-				if desired, err = resolve(desired); err != nil {
+				if a.trial, err = p.try(all, &f, *accept); err != nil {
 					return err
 				}
 				a.decode = time.Since(start)
-				p.warn(desired.WarningsOn(kernel.Release()))
+				p.warn(a.trial.Desired.WarningsOn(kernel.Release()))
 				a.progress = p.stderr
-				err = a.apply(ctx, desired)
+				err = a.apply(ctx, a.trial.Desired)
+				if held := newHeld(a.trial); err == nil && len(held) > 0 {
+					err = errHeldOf(held)
+				}
 				if a.report == nil || a.report.Plan == nil {
 					return err // nothing was read
 				}
@@ -74,6 +84,7 @@ type applier struct {
 	*program
 	wait     time.Duration
 	options  reconcile.Options
+	trial    *sources.Trial
 	progress io.Writer
 	decode   time.Duration
 	pass     time.Duration     // of all passes, without the waits between them
@@ -83,11 +94,14 @@ type applier struct {
 // apply holds the table for as long as it works.
 func (a *applier) apply(ctx context.Context, desired *spec.Desired) error {
 	table, err := hold(ctx, desired.Gorb.StateDir)
+	if held := (*reconcile.HeldError)(nil); errors.As(err, &held) && held.Dir == "" {
+		return fmt.Errorf("%w; 'gorb reload' has it read its sources now, and 'gorb plan' asks it what it would do", err)
+	}
 	if err != nil {
 		return err
 	}
 	defer table.release()
-	for _, note := range []error{table.note, table.full} {
+	for _, note := range []error{table.note, table.unstored} {
 		if note != nil {
 			fmt.Fprintf(a.progress, "note: %v\n", note)
 		}
@@ -98,10 +112,20 @@ func (a *applier) apply(ctx context.Context, desired *spec.Desired) error {
 		}
 	}
 	err = a.work(ctx, table.Keeper, desired)
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return a.interrupted(ctx.Err(), err)
+	case err == nil:
+		a.save(desired.Gorb.StateDir)
 	}
 	return err
+}
+
+// save keeps what the sources said, for the next apply, or run, to measure removals by.
+func (a *applier) save(stateDir string) {
+	if err := a.trial.Save(sources.Copies{Files: sources.NewLastGood(stateDir)}); err != nil {
+		fmt.Fprintf(a.progress, "note: %v; the next apply goes by an older one\n", err)
+	}
 }
 
 // work makes a pass, and further ones while backends drain and there is time; one more even where there is none, for the
@@ -239,46 +263,11 @@ func (a *applier) print(w io.Writer) {
 	default:
 		fmt.Fprintln(w, "nothing to do")
 	}
+	for _, h := range newHeld(a.trial) {
+		printHeld(w, "", h, false)
+	}
 	for _, d := range a.draining() {
 		fmt.Fprintf(w, "still draining: %s of %s, %d active and %d inactive connections, until %s\n",
 			d.Dest, title(plan, d.Service), d.Conns.Active, d.Conns.Inactive, d.Until.Format(time.TimeOnly))
 	}
 }
-
-// applyJSON is the JSON of apply.
-type applyJSON struct {
-	Operations []opJSON        `json:"operations"` // done
-	Failures   []opJSON        `json:"failures"`   // refused by the kernel, or held back
-	Errors     []string        `json:"errors"`     // everything that went wrong, those refusals among it
-	Draining   []drainingJSON  `json:"draining"`
-	LeftAlone  []leftAloneJSON `json:"left_alone"`
-	DecodeMS   float64         `json:"decode_ms"`
-	ReadMS     float64         `json:"read_ms"`
-	WriteMS    float64         `json:"write_ms"`
-	PassMS     float64         `json:"pass_ms"` // reading, deciding, remembering and writing
-}
-
-func (a *applier) json() applyJSON {
-	plan := newPlanJSON(a.report.Plan)
-	out := applyJSON{
-		Operations: []opJSON{}, Failures: []opJSON{}, Errors: []string{},
-		Draining: plan.Draining, LeftAlone: plan.LeftAlone,
-		DecodeMS: milliseconds(a.decode), ReadMS: milliseconds(a.report.Read), WriteMS: milliseconds(a.report.Write), PassMS: milliseconds(a.pass),
-	}
-	for _, r := range a.report.Results {
-		o := newOpJSON(a.report.Plan, reconcile.Step{Op: r.Op, Host: r.Host, Note: a.report.Plan.Notes[r.Op]})
-		if r.Err != nil {
-			o.Error = r.Err.Error()
-			out.Failures = append(out.Failures, o)
-			continue
-		}
-		out.Operations = append(out.Operations, o)
-	}
-	for _, err := range a.report.Errs {
-		out.Errors = append(out.Errors, err.Error())
-	}
-	return out
-}
-
-// milliseconds returns a duration in milliseconds, to the microsecond.
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -10,12 +10,13 @@ import (
 
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
+	"github.com/gorb-io/gorb/pkg/sources"
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
 // applying returns one run of apply, and the keeper of a table for it.
 func applying(f *kernel.Fake, wait time.Duration) (*applier, *reconcile.Keeper) {
-	a := &applier{program: &program{stderr: io.Discard}, wait: wait, progress: io.Discard}
+	a := &applier{program: &program{stderr: io.Discard}, wait: wait, progress: io.Discard, trial: &sources.Trial{}}
 	return a, reconcile.NewKeeper(f, nil, reconcile.NewStore("", reconcile.Place{}), reconcile.Memory{})
 }
 

@@ -14,21 +14,31 @@ import (
 func checkCommand() *command {
 	return &command{
 		name:    "check",
-		args:    "[FILE...]",
+		args:    "[SOURCE...]",
 		summary: "say what is wrong with a configuration",
-		text: `Reads the files, each a layer over the one before, and prints every problem with
-its place. It touches nothing, asks no kernel and resolves no name, and needs no
-root, so that it says the same in a pipeline and on the director.`,
+		text: `Reads the sources, each a layer over the one before, with what they include and declare,
+and prints every problem with its place. A SOURCE is a file, a directory, an http or https
+URL, or consul://HOST:PORT/PATH; URLs and Consul are asked once. It touches nothing, asks
+no kernel, resolves no name of a service and needs no root, so that it says the same in a
+pipeline and on the director. It knows nothing of overrides.
+
+With --partial it checks each source by itself, as one layer of a whole that is not here:
+what it leaves out is not missing, and what it declares under [[sources]] is not read.`,
 		examples: []string{
 			"gorb check gorb.toml && echo ready to merge",
 			"gorb check base.toml site.toml",
+			"gorb check --partial site.toml",
 			"gorb check --json - < gorb.toml",
 		},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			var f files
 			f.declare(fs)
+			partial := fs.Bool("partial", false, "check each source by itself, as a layer over what is not here")
 			asJSON := fs.Bool("json", false, "print JSON")
 			return func(ctx context.Context, args []string) error {
+				if *partial {
+					return p.checkPartial(ctx, &f, args, *asJSON)
+				}
 				desired, err := p.load(ctx, &f, args)
 				if *asJSON {
 					return p.checkJSON(desired, err)
@@ -43,6 +53,26 @@ root, so that it says the same in a pipeline and on the director.`,
 			}
 		},
 	}
+}
+
+// checkPartial says what is wrong with each source by itself.
+func (p *program) checkPartial(ctx context.Context, f *files, names []string, asJSON bool) error {
+	if len(names) == 0 {
+		names = []string{defaultFile}
+	}
+	once, err := p.once(f)
+	if err != nil {
+		return err
+	}
+	once.Alone = true
+	_, err = once.Read(ctx, names)
+	if asJSON {
+		return p.checkJSON(nil, err)
+	}
+	if err == nil {
+		fmt.Fprintf(p.stdout, "ok: %s, each by itself\n", plural(len(names), "layer"))
+	}
+	return err
 }
 
 // count returns the numbers of services and backends.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -55,6 +56,8 @@ func (p *program) completeBash() string {
 			flags = []string{"bash", "zsh", "fish"}
 		case "help":
 			flags = commandNames()
+		case "override":
+			flags = append(slices.Clone(overrideVerbs), flags...)
 		}
 		fmt.Fprintf(&b, "    %s) flags='%s' ;;\n", c.name, strings.Join(flags, " "))
 	}
@@ -91,6 +94,9 @@ func (p *program) completeZsh() string {
 			}
 			fmt.Fprintf(&b, " \\\n      '--%s[%s]%s'", f.Name, quote(strings.NewReplacer("[", "(", "]", ")").Replace(f.Usage)), value)
 		})
+		if c.name == "override" {
+			fmt.Fprintf(&b, " \\\n      '2:what:(%s)'", strings.Join(overrideVerbs, " "))
+		}
 		b.WriteString(" \\\n      '*:file:_files' ;;\n")
 	}
 	b.WriteString("  esac\n}\n_gorb \"$@\"\n")
@@ -116,6 +122,7 @@ func (p *program) completeFish() string {
 		})
 	}
 	b.WriteString("complete -c gorb -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n")
+	fmt.Fprintf(&b, "complete -c gorb -f -n '__fish_seen_subcommand_from override' -a '%s'\n", strings.Join(overrideVerbs, " "))
 	fmt.Fprintf(&b, "complete -c gorb -f -n '__fish_seen_subcommand_from help' -a '%s'\n", strings.Join(commandNames(), " "))
 	b.WriteString("complete -c gorb -F -n '__fish_seen_subcommand_from run check plan apply'\n")
 	return b.String()

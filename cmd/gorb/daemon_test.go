@@ -111,7 +111,8 @@ type keeping struct {
 	ns    string
 	file  string
 	state string
-	tmp   string // its TMPDIR
+	tmp   string   // its TMPDIR
+	args  []string // what else it is started with
 	log   *os.File
 	cmd   *exec.Cmd // nil: it does not run
 }
@@ -160,7 +161,8 @@ func (k *keeping) declare(services ...tcpService) {
 
 func (k *keeping) start() {
 	k.t.Helper()
-	k.cmd = lab.Command(k.t, k.ns, "gorb", "run", "--log-format", "json", "--log-level", "debug", k.file)
+	args := append([]string{"run", "--log-format", "json", "--log-level", "debug"}, k.args...)
+	k.cmd = lab.Command(k.t, k.ns, "gorb", append(args, k.file)...)
 	k.cmd.Env = append(os.Environ(), "TMPDIR="+k.tmp)
 	k.cmd.Stdout, k.cmd.Stderr = k.log, k.log
 	if err := k.cmd.Start(); err != nil {

@@ -37,7 +37,7 @@ func (p *program) overview() error {
 	var b strings.Builder
 	b.WriteString(`gorb keeps a Linux IPVS table equal to what its operators declared.
 
-Usage: gorb COMMAND [FLAGS] [FILE...]
+Usage: gorb COMMAND [FLAGS] [SOURCE...]
 
 Commands:
 `)
@@ -58,7 +58,7 @@ A configuration, gorb.toml:
   host = "10.1.0.1"
   port = 8080
 
-'gorb help COMMAND' says more of each. FILE may be '-' for standard input; where several are named, a later one
+'gorb help COMMAND' says more of each. SOURCE is a file, '-', a directory or a URL; where several are named, a later one
 wins, field by field; without any it is ` + defaultFile + `.
 Exit codes: 0 fine, 1 error, 2 wrong usage, 3 something to do (plan --exit-code).
 `)

@@ -152,7 +152,7 @@ func (w *world) settle(when string) {
 func (w *world) wantMemoryOf(name string) {
 	w.t.Helper()
 	wantFiles(w.t, w.tmp)
-	wantFiles(w.t, w.state, "lock", "ownership.json")
+	wantFiles(w.t, w.state, "lock", "overrides.db", "ownership.json")
 	var memory struct {
 		Services []struct{ Name string }
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
-// defaultFile is the configuration where no FILE is named.
+// defaultFile is the configuration where no SOURCE is named.
 const defaultFile = "/etc/gorb/gorb.toml"
 
 // files are the flags of the commands that read a configuration.
@@ -24,68 +24,39 @@ type files struct {
 }
 
 func (f *files) declare(fs *pflag.FlagSet) {
-	fs.StringVar(&f.format, "format", "", "format of the files, toml or json (default by their ending; toml for -)")
+	fs.StringVar(&f.format, "format", "", "format of files and URLs, toml, json or yaml (default by their ending, or Content-Type; toml for -)")
 	fs.StringVarP(&f.iface, "interface", "i", "", "interface whose first address services without host get (default eth0)")
 }
 
 // formatOf returns the format of the flag, which is "" where it was not given.
 func (f *files) formatOf() (spec.Format, error) {
 	switch format := spec.Format(strings.ToLower(f.format)); format {
-	case "", spec.TOML, spec.JSON:
+	case "", spec.TOML, spec.JSON, spec.YAML:
 		return format, nil
 	}
-	return "", &usageError{err: fmt.Errorf("--format %s: it is toml or json", f.format)}
+	return "", &usageError{err: fmt.Errorf("--format %s: it is toml, json or yaml", f.format)}
 }
 
-// read reads every file once. The error is the problems of all of them, and of the whole as far as it can be judged, unless
-// ctx has ended.
-func (p *program) read(ctx context.Context, f *files, names []string) ([]*spec.Document, error) {
+// once is how this command reads its sources one time.
+func (p *program) once(f *files) (sources.Once, error) {
 	format, err := f.formatOf()
-	if err != nil {
-		return nil, err
-	}
-	var docs []*spec.Document
-	var all spec.Problems
-	for _, name := range names {
-		doc, err := sources.Read(ctx, name, format, p.stdin)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if err != nil {
-			all = append(all, asProblems(name, err)...)
-		}
-		if doc != nil {
-			docs = append(docs, doc)
-		}
-	}
-	if len(all) == 0 {
-		return docs, nil
-	}
-	if len(docs) == len(names) {
-		_, err := spec.Merge(docs...)
-		return nil, err
-	}
-	return nil, all
+	return sources.Once{Stdin: p.stdin, Format: format}, err
 }
 
-// asProblems returns the problems that an error about a file is made of; what the operating system said is one.
-func asProblems(name string, err error) spec.Problems {
-	if problems, ok := problemsOf(err); ok {
-		return problems
-	}
-	return spec.Problems{{Source: name, Message: strings.TrimPrefix(err.Error(), name+": ")}}
-}
-
-// load reads every file once and merges them. Services may still lack their host.
+// load reads every source once and merges them. Services may still lack their host.
 func (p *program) load(ctx context.Context, f *files, names []string) (*spec.Desired, error) {
 	if len(names) == 0 {
 		names = []string{defaultFile}
 	}
-	docs, err := p.read(ctx, f, names)
+	once, err := p.once(f)
 	if err != nil {
 		return nil, err
 	}
-	desired, err := spec.Merge(docs...)
+	all, err := once.Read(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	desired, err := spec.Merge(all.Docs...)
 	if err != nil {
 		return nil, err
 	}
@@ -105,13 +76,7 @@ func resolve(d *spec.Desired) (*spec.Desired, error) {
 	if len(d.NeedHost()) == 0 {
 		return d, nil
 	}
-	virtual := map[netip.Addr]bool{}
-	if d.Gorb.VIP.Name != "" {
-		for i := range d.Services {
-			virtual[d.Services[i].Host] = true
-		}
-	}
-	addr, err := kernel.InterfaceAddr(d.Gorb.Interface, virtual)
+	addr, err := kernel.InterfaceAddr(d.Gorb.Interface, virtualHosts(d))
 	if err != nil {
 		addr = netip.Addr{} // WithHost says which services lack it
 		if _, problems := d.WithHost(addr); problems != nil {
@@ -120,6 +85,17 @@ func resolve(d *spec.Desired) (*spec.Desired, error) {
 		return nil, err
 	}
 	return d.WithHost(addr)
+}
+
+// virtualHosts are the addresses that gorb puts on an interface itself.
+func virtualHosts(d *spec.Desired) map[netip.Addr]bool {
+	virtual := map[netip.Addr]bool{}
+	if d.Gorb.VIP.Name != "" {
+		for i := range d.Services {
+			virtual[d.Services[i].Host] = true
+		}
+	}
+	return virtual
 }
 
 // problemsOf returns the problems that an error is made of.

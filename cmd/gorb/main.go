@@ -43,7 +43,11 @@ type program struct {
 
 // run does what the arguments say and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := &program{stdin: stdin, stdout: stdout, stderr: stderr}
+	out, errs := &harmless{out: stdout}, &harmless{out: stderr}
+	defer out.end()
+	defer errs.end()
+	p := &program{stdin: stdin, stdout: out, stderr: errs}
+	stderr = errs
 	err := p.dispatch(ctx, args)
 	var usage *usageError
 	switch {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -23,7 +24,7 @@ import (
 var update = flag.Bool("update", false, "write what is printed into the scripts, where they compare it with a file")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"gorb": main})
+	testscript.Main(m, map[string]func(){"gorb": main, "way": wayProgram, "web": web})
 }
 
 // TestScripts runs the stories that need no kernel.
@@ -107,6 +108,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"wait-for": waitFor,
 		"signal":   sendSignal,
 		"rewrite":  rewrite,
+		"shows":    shows,
 	}
 }
 
@@ -149,6 +151,22 @@ func readIfThere(ts *testscript.TestScript, name string) string {
 		ts.Check(err)
 	}
 	return string(text)
+}
+
+// shows waits up to 10 s until the status of the gorb at s/sock has a line that matches: shows PATTERN.
+func shows(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: shows PATTERN")
+	}
+	pattern, err := regexp.Compile("(?m)" + args[0])
+	ts.Check(err)
+	var got string
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if got, err = lab.Try(ts.Getenv("NS"), "gorb", "status", "--state-dir", ts.MkAbs("state"), "--socket", ts.MkAbs("s/sock")); err == nil && pattern.MatchString(got) {
+			return
+		}
+	}
+	ts.Fatalf("after 10 s no line matches %s:\n%s", args[0], got)
 }
 
 // sendSignal sends a signal to the gorb that has the lock of a state directory: signal HUP|KILL|TERM STATE.

@@ -2,39 +2,28 @@ package main
 
 import (
 	"fmt"
-	"io"
 
-	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 )
 
-// driftsIn returns those services of a plan whose backends stand in another order than the canonical one. A table from
-// a file, against, does not tell the order of the kernel's list.
-func driftsIn(plan *reconcile.Plan, observed kernel.Table, against string) []reconcile.Drift {
-	if against != "" {
-		return nil
+// newDrift is a drift as it is told.
+func newDrift(d reconcile.Drift, name string) *httpapi.Drift {
+	out := httpapi.Drift{Service: d.Key.String(), Name: name, Moves: []string{}, Moved: d.Moved, Slots: d.Slots, About: d.About}
+	for _, m := range d.Moves {
+		out.Moves = append(out.Moves, m.String())
 	}
-	var drifts []reconcile.Drift
-	for _, d := range reconcile.DriftNotes(observed) {
-		if plan.Names[d.Key] != "" {
-			drifts = append(drifts, d)
-		}
-	}
-	return drifts
+	return &out
 }
 
-// printDrifts prints a line for each drift, as plan prints what people should know.
-func printDrifts(w io.Writer, plan *reconcile.Plan, drifts []reconcile.Drift) {
-	for _, d := range drifts {
-		fmt.Fprintf(w, "# order: %s: %s; gorb reorder %s moves %s\n",
-			title(plan, d.Key), d, called(d.Key, plan.Names[d.Key]), d.Change)
-	}
-}
-
-func driftList(plan *reconcile.Plan, drifts []reconcile.Drift) []*driftJSON {
-	list := []*driftJSON{}
-	for _, d := range drifts {
-		list = append(list, newDriftJSON(d, plan.Names[d.Key]))
+// newDrifts lists the drifts that a plan is about, each with the remark that people read.
+func newDrifts(plan *reconcile.Plan) []httpapi.Drift {
+	list := []httpapi.Drift{}
+	for _, d := range plan.Drifts() {
+		name := plan.Names[d.Key]
+		out := newDrift(d, name)
+		out.Remark = fmt.Sprintf("%s: %s; gorb reorder %s moves %s", titled(d.Key, name), d, called(d.Key, name), d.Change)
+		list = append(list, *out)
 	}
 	return list
 }

@@ -1,22 +1,21 @@
 package main
 
 import (
-	"errors"
 	"testing"
 
-	"github.com/gorb-io/gorb/pkg/reconcile"
+	"github.com/gorb-io/gorb/pkg/httpapi"
 )
 
 func TestVerdict(t *testing.T) {
-	alone := []reconcile.LeftAlone{{Key: webKey, Reason: "it has attribute 99"}}
+	alone := []httpapi.LeftAlone{{Service: webKey.String(), Reason: "it has attribute 99"}}
 	for _, tt := range []struct {
 		name string
-		plan reconcile.Plan
+		plan httpapi.Plan
 		want string
 	}{
-		{"nothing to do", reconcile.Plan{}, ""},
-		{"left alone", reconcile.Plan{LeftAlone: alone}, "leaves tcp 10.0.0.1:80 alone: it has attribute 99"},
-		{"cannot be", reconcile.Plan{Problems: []error{errors.New("there is no such setting")}}, "there is no such setting"},
+		{"nothing to do", httpapi.Plan{}, ""},
+		{"left alone", httpapi.Plan{LeftAlone: alone}, "leaves tcp 10.0.0.1:80 alone: it has attribute 99"},
+		{"cannot be", httpapi.Plan{Problems: []string{"there is no such setting"}}, "there is no such setting"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var got string

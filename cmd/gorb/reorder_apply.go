@@ -7,6 +7,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 )
@@ -101,12 +102,12 @@ func appendErrors(list []error, errs ...error) []error {
 
 // reorderJSON is the JSON of reorder.
 type reorderJSON struct {
-	Service   string     `json:"service"`
-	Name      string     `json:"name,omitempty"`
-	Scheduler string     `json:"scheduler"`
-	Order     *driftJSON `json:"order"` // what was to do; null: nothing
-	InOrder   bool       `json:"in_order"`
-	Missing   []string   `json:"missing"` // what is not back, or may not be, as arguments of ipvsadm(8)
+	Service   string         `json:"service"`
+	Name      string         `json:"name,omitempty"`
+	Scheduler string         `json:"scheduler"`
+	Order     *httpapi.Drift `json:"order"` // what was to do; null: nothing
+	InOrder   bool           `json:"in_order"`
+	Missing   []string       `json:"missing"` // what is not back, or may not be, as arguments of ipvsadm(8)
 }
 
 func (r *reorderer) json() reorderJSON {
@@ -115,7 +116,7 @@ func (r *reorderer) json() reorderJSON {
 		InOrder: !reconcile.OrderDrift(*r.after), Missing: []string{},
 	}
 	if len(r.drift.Moves) > 0 {
-		out.Order = newDriftJSON(r.drift, r.name)
+		out.Order = newDrift(r.drift, r.name)
 	}
 	for _, op := range r.missed {
 		out.Missing = append(out.Missing, op.String())

@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/rs/zerolog"
@@ -22,32 +21,42 @@ import (
 func runCommand() *command {
 	return &command{
 		name:    "run",
-		args:    "[FILE...]",
-		summary: "keep the kernel's table what the files declare (plain 'gorb' does the same)",
-		text: `Reads the files, each a layer over the one before, makes the kernel's IPVS table what
-they declare, and keeps it so: a file that is saved counts within a second, and what
-others change in the table behind its back is put right. Without FILE it reads
-` + defaultFile + `; where that is missing, nothing is declared and nothing is
-touched until it appears. A file that is bad changes nothing, says why in the log, and
-the last good one stays in force. SIGHUP reads everything again at once. SIGTERM ends
-gorb and leaves the table as it is: the kernel forwards without it.
+		args:    "[SOURCE...]",
+		summary: "keep the kernel's table what the sources declare (plain 'gorb' does the same)",
+		text: `Reads the sources, makes the kernel's IPVS table what they declare, and keeps it so: a
+file that is saved counts within a second, and what others change in the table behind its
+back is put right. SIGTERM ends gorb and leaves the table as it is: the kernel forwards
+without it.
+
+A SOURCE is a file, a directory, an http or https URL, or consul://HOST:PORT/PATH. Each is
+a layer, and a later one wins, field by field; [[sources]] in a file names more, with
+intervals, credentials and the like. Without SOURCE it reads ` + defaultFile + `; where
+that is missing, nothing is declared and nothing is touched until it appears.
+
+A source that is bad or away changes nothing: the log says why, and its last good content
+stays in force. At the start files must be there and right; a URL or Consul is waited
+for, or its last good copy counts. If it leaves out most of what it declared, that is
+held (see 'gorb help accept'). SIGHUP reads everything again at once, as 'gorb reload'.
 
 Backends that leave go to weight 0 and are deleted once they have no connections.
 Services that gorb did not make and the configuration does not name are left alone, and
-so is what it does not declare of settings, timeouts, synchronisation and addresses.`,
-		examples: []string{"gorb run gorb.toml", "gorb run -i eth1 base.toml site.toml", "gorb run --log-format json -v gorb.toml"},
+so is what it does not declare of settings, timeouts, synchronisation and addresses.
+
+With -c, or [consul] register = true, each service is registered with a Consul agent, and
+gorb itself as gorb; see docs/registration.md. The table does not wait for Consul.`,
+		examples: []string{"gorb run gorb.toml", "gorb run -i eth1 base.toml conf.d/", "gorb run base.toml consul://127.0.0.1:8500/gorb/prod/", "gorb run --log-format json -v gorb.toml"},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			d := &daemon{program: p}
 			d.files.declare(fs)
 			fs.StringVarP(&d.listen, "listen", "l", "", "address of the API; accepted, and nothing listens yet")
 			fs.BoolVarP(&d.flush, "flush", "f", false, "at the start remove every service that is not declared, whoever made it, at once")
-			fs.StringVarP(&d.consul, "consul", "c", "", "address of Consul; not yet supported")
+			fs.StringVarP(&d.consul, "consul", "c", "", "URL of the Consul agent that services are registered with, such as http://127.0.0.1:8500; wins over [consul]")
 			verbose := fs.BoolP("verbose", "v", false, "the same as --log-level debug")
 			level := fs.String("log-level", "info", "debug, info, warn or error")
 			format := fs.String("log-format", "auto", "console, json, or auto: console on a terminal")
 			return func(ctx context.Context, args []string) error {
-				if d.consul != "" {
-					return &usageError{err: errors.New("-c: Consul is not yet supported")}
+				if err := d.checkConsul(fs.Changed("consul")); err != nil {
+					return &usageError{err: err}
 				}
 				if *verbose {
 					*level = "debug"
@@ -81,9 +90,13 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // first of all: until then SIGHUP ends the process
 	defer signal.Stop(hangups)
-	first, watched, err := d.start(ctx, names)
+	boundMemory()
+	first, tops, err := d.start(ctx, names)
 	if err != nil {
 		return err
+	}
+	if !d.unlisted {
+		first = &spec.Desired{Gorb: first.Gorb} // the documents would be kept for as long as gorb runs
 	}
 	table, err := hold(ctx, first.Gorb.StateDir)
 	if err != nil {
@@ -101,11 +114,29 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 		}
 	}
 
-	layers := sources.NewLayers(d.log, sources.Tops(watched...), func(n *spec.Desired) (*spec.Desired, error) {
+	overrides, err := d.openOverrides(first.Gorb.StateDir)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := overrides.Close(); err != nil {
+			d.log.Error().Err(err).Msg("the overrides did not close well")
+		}
+	}()
+	copies := sources.NewLastGood(first.Gorb.StateDir)
+	layers := sources.NewLayers(d.log, tops, func(n *spec.Desired) (*spec.Desired, error) {
 		return d.finish(first, n)
 	})
+	layers.StartTimeout = first.Gorb.StartTimeout
+	layers.Copies, layers.Overrides = sources.Copies{Files: copies}, overrides
+	layers.Open = func(s spec.SourceDecl, layer int) (sources.Source, error) { return sources.Open(s, layer, d.log) }
 	if !d.flush {
 		layers.Before = table.Owned()
+	}
+	registrar, atStart := d.registrar(first, layers), d.atStart(first.Gorb)
+	layers.Newer = func() {
+		registrar.Wake()
+		atStart(layers.Desired())
 	}
 	reconciler := reconcile.New(table.Keeper, d.flush, d.log)
 	desired := make(chan *spec.Desired)
@@ -122,6 +153,8 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 		})
 	}
 	g.Go(func() error { return layers.Run(ctx, desired) })
+	g.Go(func() error { return overrides.Run(ctx, d.log) })
+	g.Go(func() error { return registrar.Run(ctx) })
 	g.Go(func() error {
 		return reconciler.Run(ctx, reconcile.Wakes{Desired: desired, Asked: asked, Addresses: addresses})
 	})
@@ -131,43 +164,54 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 		}
 		return nil
 	})
-	g.Go(func() error { return d.reload(ctx, hangups, layers, asked) })
+	api := daemonAPI{layers, overrides, reconciler, registrar, asked, first.Gorb.StateDir}
+	g.Go(func() error { return d.hangups(ctx, hangups, api) })
+	g.Go(func() error {
+		api.serve(ctx, first.Gorb.Socket, d.log)
+		return nil
+	})
 	err = g.Wait()
+	d.prune(copies, layers.Status())
 	d.log.Info().Msg("ended; the table stays as it is")
 	return err
 }
 
-// start reads every file once. A missing default file is no error: the configuration is empty.
-func (d *daemon) start(ctx context.Context, names []string) (*spec.Desired, []*sources.File, error) {
-	format, err := d.files.formatOf()
+// memoryBound is from where on the garbage collector works harder, so that a change of the largest configuration, old and
+// new together, stays under 500 MB. Where more is in use it does not stop gorb.
+const memoryBound = 400 << 20
+
+// boundMemory sets that, unless the operator has set GOMEMLIMIT.
+func boundMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryBound)
+	}
+}
+
+// openOverrides opens the overrides of a state directory, which nobody else has while the table's lock is held.
+func (d *daemon) openOverrides(stateDir string) (*sources.OverrideStore, error) {
+	store, err := sources.OpenOverrides(stateDir)
+	if store == nil {
+		return nil, err // without them the table would not be what was asked for
+	}
 	if err != nil {
-		return nil, nil, err
+		d.log.Error().Err(err).Msg("not all overrides are there, or they cannot be written")
 	}
-	var docs []*spec.Document
-	if len(names) == 0 {
-		names = []string{defaultFile}
-		_, err := os.Stat(defaultFile)
-		d.unlisted = errors.Is(err, fs.ErrNotExist)
-	}
-	if !d.unlisted {
-		if docs, err = d.read(ctx, &d.files, names); err != nil {
-			return nil, nil, err
+	return store, nil
+}
+
+// prune removes the last good copies of sources that are declared no more. It does not where a file is not good, because
+// what that would declare is not known.
+func (d *daemon) prune(copies *sources.LastGood, status sources.Status) {
+	var keep []string
+	for _, s := range status.Sources {
+		if !s.Remote && s.State != sources.Good {
+			return
 		}
+		keep = append(keep, s.Name)
 	}
-	var watched []*sources.File
-	for i, name := range names {
-		var doc *spec.Document
-		if !d.unlisted {
-			doc = docs[i]
-		}
-		watched = append(watched, sources.NewFile(name, i, format, d.log, doc))
+	if err := copies.Prune(keep); err != nil {
+		d.log.Warn().Err(err).Msg("old copies of sources stay")
 	}
-	desired, err := spec.Merge(docs...)
-	if err != nil {
-		return nil, nil, err
-	}
-	desired, err = resolve(d.files.override(desired))
-	return desired, watched, err
 }
 
 // finish does to each merged configuration what does not come from files.
@@ -190,8 +234,8 @@ func (d *daemon) announce(table *holding) {
 	if table.note != nil {
 		d.log.Warn().Err(table.note).Msg("services in the kernel are left alone unless the configuration names them")
 	}
-	if table.full != nil {
-		d.log.Warn().Err(table.full).Msg("what is gorb's already is kept, and nothing is made that could not be remembered")
+	if table.unstored != nil {
+		d.log.Warn().Err(table.unstored).Msg("what is gorb's already is kept, and nothing is made that could not be remembered")
 	}
 	d.log.Info().Msg("health checks are not made yet: every backend counts as up")
 	if d.listen != "" {
@@ -199,19 +243,15 @@ func (d *daemon) announce(table *holding) {
 	}
 }
 
-// reload answers SIGHUP: everything is read again, the files and the kernel.
-func (d *daemon) reload(ctx context.Context, hangups <-chan os.Signal, layers *sources.Layers, asked chan<- struct{}) error {
+// hangups answers SIGHUP: everything is read again, the files and the kernel.
+func (d *daemon) hangups(ctx context.Context, signals <-chan os.Signal, api daemonAPI) error {
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-hangups:
+		case <-signals:
 			d.log.Info().Msg("SIGHUP: reading everything again")
-			layers.Reload()
-			select {
-			case asked <- struct{}{}:
-			default: // one is on its way
-			}
+			_ = api.Reload() // what can be wrong with it is a name
 		}
 	}
 }

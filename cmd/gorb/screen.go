@@ -17,6 +17,14 @@ import (
 // printStatus prints a status for people: what is of the whole, and a block of lines for each service.
 func printStatus(w io.Writer, s *status) error {
 	out := bufio.NewWriter(w)
+	if s.chosen == nil {
+		s.printDaemon(out)
+		fmt.Fprintln(out)
+	}
+	if s.unread != nil {
+		fmt.Fprintf(out, "the kernel's table is not shown: %v\n", s.unread)
+		return out.Flush()
+	}
 	s.head(out)
 	if len(s.table) == 0 {
 		fmt.Fprintln(out, "\nthe table is empty: there are no services")
@@ -75,12 +83,15 @@ func (s *status) block(key kernel.ServiceKey) block {
 	if !isOwned {
 		b.title += "; not gorb's"
 	}
+	if source, held := s.held[reconcile.Ref{Service: key}]; held {
+		b.title += "; held, " + short(source) + " leaves it out"
+	}
 	var total kernel.Conns
 	var weight uint64
 	for _, d := range reconcile.Canonical(v.Dests) {
 		b.rows = append(b.rows, slices.Concat(
 			[]string{"  " + d.DestKey.String(), methodOf(d.Dest), fmt.Sprint(d.Weight)},
-			connCells(d.Conns), rateCells(stats.Dests[d.DestKey]), []string{remark(d, owned)}))
+			connCells(d.Conns), rateCells(stats.Dests[d.DestKey]), []string{s.remark(key, d, owned)}))
 		weight += uint64(d.Weight)
 		total.Active += d.Conns.Active
 		total.Inactive += d.Conns.Inactive
@@ -223,7 +234,10 @@ func methodName(d kernel.Dest) string {
 }
 
 // remark says what matters of a backend beside its numbers.
-func remark(d kernel.RealServer, o reconcile.Owned) string {
+func (s *status) remark(key kernel.ServiceKey, d kernel.RealServer, o reconcile.Owned) string {
+	if source, held := s.held[reconcile.Ref{Service: key, Dest: d.DestKey}]; held {
+		return "held, " + short(source) + " leaves it out"
+	}
 	if drain, ok := o.Draining[d.DestKey]; ok {
 		return "draining until " + drain.Until.Local().Format(time.TimeOnly)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 )
@@ -24,6 +25,7 @@ func TestScreen(t *testing.T) {
 	c.Weight = 0
 	marks := kernel.ServiceKey{Family: kernel.IPv6, Mark: 7}
 	s := &status{
+		socket: "/run/gorb/gorb.sock", unasked: httpapi.ErrNoDaemon,
 		info: kernel.Info{Version: "1.2.1", ConnTableSize: 4096}, timeouts: kernel.Timeouts{TCP: 900, TCPFin: 120, UDP: 90},
 		sync: []kernel.SyncDaemon{{Role: kernel.Master, Interface: "eth0", ID: 1}},
 		table: kernel.Table{
@@ -46,7 +48,9 @@ func TestScreen(t *testing.T) {
 			webKey: {Name: "web", Draining: map[kernel.DestKey]reconcile.Drain{c.DestKey: {Until: until}}},
 		}},
 	}
-	const want = `IPVS 1.2.1, connection table of 4096 buckets, timeouts: tcp 15m, tcpfin 2m, udp 1m30s
+	const want = `no gorb runs that can be asked at /run/gorb/gorb.sock (--socket names another place)
+
+IPVS 1.2.1, connection table of 4096 buckets, timeouts: tcp 15m, tcpfin 2m, udp 1m30s
 2 services; 3 backends; sync master on eth0, syncid 1
 
                  METHOD    WEIGHT  ACTIVE  INACT  PERSIST  CONN/S  PKT/S  IN B/S  OUT B/S

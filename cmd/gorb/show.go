@@ -7,55 +7,118 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 )
 
 // printPlan prints a plan for people: what they should know on lines that begin with #, the operations as arguments of
 // ipvsadm(8), and a summary.
-func printPlan(w io.Writer, plan *reconcile.Plan) error {
+func printPlan(w io.Writer, plan *httpapi.Plan) error {
 	out := bufio.NewWriter(w)
+	printAsked(out, plan.Daemon)
+	for _, h := range plan.Held {
+		printHeld(out, "# ", h, plan.Daemon != nil && plan.Daemon.Sources)
+	}
+	for _, d := range plan.Order {
+		fmt.Fprintf(out, "# order: %s\n", d.Remark)
+	}
 	for _, a := range plan.Adopted {
-		fmt.Fprintf(out, "# %s is in the table already, and becomes gorb's\n", title(plan, a.Key))
+		fmt.Fprintf(out, "# %s is in the table already, and becomes gorb's\n", spoken(a.Service, a.Name))
 		for _, b := range a.Removes {
 			fmt.Fprintf(out, "#   its backend %s is not declared and leaves (weight %d, %d active connections)\n",
-				b.DestKey, b.Weight, b.Conns.Active)
+				b.Backend, b.Weight, b.Active)
 		}
 	}
-	leaving := map[reconcile.Ref]reconcile.Draining{}
+	leaving := map[[2]string]httpapi.Draining{}
 	for _, d := range plan.Draining {
 		if d.Begun {
 			fmt.Fprintf(out, "# draining: %s of %s, %d active and %d inactive connections, until %s\n",
-				d.Dest, title(plan, d.Service), d.Conns.Active, d.Conns.Inactive, d.Until.Format(time.TimeOnly))
+				d.Backend, spoken(d.Service, d.Name), d.Active, d.Inactive, d.Until.Local().Format(time.TimeOnly))
 			continue
 		}
-		leaving[d.Ref] = d
+		leaving[[2]string{d.Service, d.Backend}] = d
 	}
-	for _, key := range plan.Leaving {
+	for _, l := range plan.Leaving {
 		fmt.Fprintf(out, "# %s is no longer declared, and goes when its backends have gone:\n# %s\n",
-			title(plan, key), kernel.Op{Kind: kernel.DeleteService, Key: key})
+			spoken(l.Service, l.Name), l.Then)
 	}
 	for _, l := range plan.LeftAlone {
-		fmt.Fprintf(out, "# leaves %s alone: %s\n", object(plan, l), l.Reason)
+		fmt.Fprintf(out, "# leaves %s alone: %s\n", aloneObject(l), l.Reason)
 	}
 	for _, a := range plan.Elsewhere {
-		fmt.Fprintf(out, "# %s is not put on the vip_interface: it is on %s, put there by somebody else\n", a.Addr, a.Interface)
+		fmt.Fprintf(out, "# %s is not put on the vip_interface: it is on %s, put there by somebody else\n", a.Address, a.Interface)
 	}
 	for _, problem := range plan.Problems {
-		fmt.Fprintf(out, "# cannot be: %v\n", problem)
+		fmt.Fprintf(out, "# cannot be: %s\n", problem)
 	}
-	for step := range plan.Steps() {
-		if step.Note != "" {
-			fmt.Fprintf(out, "# %s\n", step.Note)
-		}
-		fmt.Fprintln(out, step)
-		if d, ok := leaving[reconcile.Ref{Service: step.Op.Key, Dest: step.Op.DestKey}]; ok {
-			fmt.Fprintf(out, "# and once it has no connections, after %s at the latest:\n# %s\n",
-				duration(d.Until.Sub(d.Since)), deletion(d.Ref))
-		}
+	for _, o := range plan.Operations {
+		printOperation(out, o, leaving)
 	}
-	fmt.Fprintln(out, summary(plan))
+	fmt.Fprintln(out, plan.Summary)
 	return out.Flush()
+}
+
+// printOperation prints an operation, and what ends the drain that it begins.
+func printOperation(out io.Writer, o httpapi.Operation, leaving map[[2]string]httpapi.Draining) {
+	if o.Note != "" {
+		fmt.Fprintf(out, "# %s\n", o.Note)
+	}
+	fmt.Fprintln(out, o.Args+o.Command)
+	if d, ok := leaving[[2]string{o.Service, o.Backend}]; ok {
+		fmt.Fprintf(out, "# and once it has no connections, after %s at the latest:\n# %s\n", duration(d.Until.Sub(d.Since)), d.Then)
+	}
+}
+
+// printAsked says whose plan it is, where it is that of a gorb that runs.
+func printAsked(out io.Writer, a *httpapi.Asked) {
+	if a == nil {
+		return
+	}
+	own := ""
+	if a.Sources {
+		own = "its own sources, "
+	}
+	fmt.Fprintf(out, "# asked the gorb that runs (pid %d, %s): %s%s in force\n", a.PID, a.Socket, own, plural(a.Overrides, "override"))
+}
+
+// printHeld says what of a source is held, why, and what can be done, also where it is a gorb that runs which holds it.
+// Each line begins with the prefix.
+func printHeld(out io.Writer, prefix string, h httpapi.HeldOf, running bool) {
+	names := strings.Join(h.Names, ", ")
+	if len(h.Names) < h.Count {
+		names += ", ..."
+	}
+	why := fmt.Sprintf("over max_removal, %d %%", h.MaxRemoval)
+	switch {
+	case h.Count >= h.Of:
+		why = "which is all of them"
+	case h.Count*100 <= h.MaxRemoval*h.Of:
+		why = fmt.Sprintf("what has not returned since more than max_removal, %d %%, left", h.MaxRemoval)
+	}
+	meant := ", --accept-removals removes them"
+	if running {
+		meant = ": gorb accept " + shellWord(h.Source)
+	}
+	fmt.Fprintf(out, "%sheld: %s leaves out %d of %d services and backends that it alone declares, %s: %s\n",
+		prefix, h.Source, h.Count, h.Of, why, names)
+	fmt.Fprintf(out, "%s  they stay as they are; where that is meant%s\n", prefix, meant)
+}
+
+// spoken returns a service as it is spoken of.
+func spoken(service, name string) string {
+	if name == "" {
+		return service
+	}
+	return fmt.Sprintf("%s (%s)", service, name)
+}
+
+// aloneObject returns what is left alone as it is spoken of.
+func aloneObject(l httpapi.LeftAlone) string {
+	if l.Backend == "" {
+		return spoken(l.Service, l.Name)
+	}
+	return l.Backend + " of " + spoken(l.Service, l.Name)
 }
 
 // deletion is the operation that ends a drain.
@@ -164,120 +227,4 @@ func tally(ops []kernel.Op) string {
 		}
 	}
 	return strings.Join(parts, ", ")
-}
-
-// planJSON is the JSON of plan.
-type planJSON struct {
-	Operations []opJSON        `json:"operations"`
-	Draining   []drainingJSON  `json:"draining"`
-	Leaving    []string        `json:"leaving"` // services that go when their backends have gone
-	Adopted    []adoptedJSON   `json:"adopted"`
-	LeftAlone  []leftAloneJSON `json:"left_alone"`
-	Foreign    []string        `json:"foreign"`
-	Elsewhere  []elsewhereJSON `json:"elsewhere"` // addresses of services on other interfaces than the declared one
-	Problems   []string        `json:"problems"`  // what is declared and cannot be here
-	Summary    string          `json:"summary"`
-}
-
-type opJSON struct {
-	Args    string `json:"args,omitempty"`    // of ipvsadm(8), for an operation on the table
-	Command string `json:"command,omitempty"` // for one around it
-	Service string `json:"service,omitempty"`
-	Name    string `json:"name,omitempty"`
-	Backend string `json:"backend,omitempty"`
-	Note    string `json:"note,omitempty"`
-	Error   string `json:"error,omitempty"`
-}
-
-type drainingJSON struct {
-	Service  string    `json:"service"`
-	Name     string    `json:"name,omitempty"`
-	Backend  string    `json:"backend"`
-	Active   uint32    `json:"active"`
-	Inactive uint32    `json:"inactive"`
-	Begun    bool      `json:"begun"`
-	Until    time.Time `json:"until"`
-	Then     string    `json:"then"`
-}
-
-type adoptedJSON struct {
-	Service string   `json:"service"`
-	Name    string   `json:"name"`
-	Removes []string `json:"removes"`
-}
-
-type elsewhereJSON struct {
-	Address   string `json:"address"`
-	Interface string `json:"interface"`
-}
-
-type leftAloneJSON struct {
-	Service string `json:"service"`
-	Name    string `json:"name,omitempty"`
-	Backend string `json:"backend,omitempty"` // where only that is left alone
-	Reason  string `json:"reason"`
-}
-
-func newPlanJSON(plan *reconcile.Plan) planJSON {
-	out := planJSON{
-		Operations: []opJSON{}, Draining: drainingList(plan), Leaving: keyList(plan.Leaving), Adopted: []adoptedJSON{},
-		LeftAlone: []leftAloneJSON{}, Foreign: keyList(plan.Foreign), Elsewhere: []elsewhereJSON{}, Problems: []string{},
-		Summary: summary(plan),
-	}
-	for step := range plan.Steps() {
-		out.Operations = append(out.Operations, newOpJSON(plan, step))
-	}
-	for _, a := range plan.Elsewhere {
-		out.Elsewhere = append(out.Elsewhere, elsewhereJSON{a.Addr.String(), a.Interface})
-	}
-	for _, problem := range plan.Problems {
-		out.Problems = append(out.Problems, problem.Error())
-	}
-	for _, a := range plan.Adopted {
-		removes := []string{}
-		for _, b := range a.Removes {
-			removes = append(removes, b.DestKey.String())
-		}
-		out.Adopted = append(out.Adopted, adoptedJSON{a.Key.String(), plan.Names[a.Key], removes})
-	}
-	for _, l := range plan.LeftAlone {
-		j := leftAloneJSON{Service: l.Key.String(), Name: plan.Names[l.Key], Reason: l.Reason}
-		if l.Dest != (kernel.DestKey{}) {
-			j.Backend = l.Dest.String()
-		}
-		out.LeftAlone = append(out.LeftAlone, j)
-	}
-	return out
-}
-
-func keyList(keys []kernel.ServiceKey) []string {
-	list := []string{}
-	for _, key := range keys {
-		list = append(list, key.String())
-	}
-	return list
-}
-
-func newOpJSON(plan *reconcile.Plan, step reconcile.Step) opJSON {
-	if step.Host != nil {
-		return opJSON{Command: step.String(), Note: step.Note}
-	}
-	op := step.Op
-	o := opJSON{Args: op.String(), Service: op.Key.String(), Name: plan.Names[op.Key], Note: step.Note}
-	if op.DestKey != (kernel.DestKey{}) {
-		o.Backend = op.DestKey.String()
-	}
-	return o
-}
-
-func drainingList(plan *reconcile.Plan) []drainingJSON {
-	list := []drainingJSON{}
-	for _, d := range plan.Draining {
-		list = append(list, drainingJSON{
-			Service: d.Service.String(), Name: plan.Names[d.Service], Backend: d.Dest.String(),
-			Active: d.Conns.Active, Inactive: d.Conns.Inactive, Begun: d.Begun, Until: d.Until,
-			Then: deletion(d.Ref).String(),
-		})
-	}
-	return list
 }

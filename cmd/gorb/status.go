@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/pflag"
 
+	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 )
@@ -14,14 +17,19 @@ func statusCommand() *command {
 	return &command{
 		name:    "status",
 		args:    "[SERVICE...]",
-		summary: "show the kernel's table with its connections and rates",
-		text: `Prints the services and backends that the kernel has now, whoever made them: weights,
-connections, and what they carry in a second, as the kernel estimates it over some
-eight seconds. PKT/S counts both directions; the kernel sees no answers of backends with
-dr or tunnels. It reads no configuration, changes nothing, and needs CAP_NET_ADMIN.
+		summary: "show the sources, and the kernel's table with its connections and rates",
+		text: `Asks the gorb that runs how its sources and overrides are, what they removed that is
+held back, and why a configuration is refused. Beneath it are the services and backends
+that the kernel has now, whoever made them: weights, connections, and what they carry in
+a second, as the kernel estimates it over some eight seconds. PKT/S counts both
+directions; the kernel sees no answers of backends with dr or tunnels.
+
+It changes nothing. The table needs CAP_NET_ADMIN, and what gorb says root or the group
+gorb; what cannot be had is left out, with a line that says so.
 
 SERVICE is gorb's name for a service or what the kernel knows it by: web,
-'tcp 10.0.0.1:80', 10.0.0.1:80, 'fwmark 7'. Without it, all are shown.
+'tcp 10.0.0.1:80', 10.0.0.1:80, 'fwmark 7'. Without it, all are shown,
+and with it no more than them.
 
 'order' is said of sh and mh services: see 'gorb help reorder'.`,
 		examples: []string{
@@ -31,11 +39,15 @@ SERVICE is gorb's name for a service or what the kernel knows it by: web,
 			"gorb status --json | jq .services",
 		},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
-			stateDir := fs.String("state-dir", "/var/lib/gorb", "where gorb remembers what it called its services")
+			stateDir := fs.String("state-dir", "", "where gorb remembers what it called its services (default that of the gorb that runs, /var/lib/gorb)")
+			var a asking
+			fs.StringVar(&a.socket, "socket", defaultSocket, "the unix socket of the gorb that is asked")
 			asJSON := fs.Bool("json", false, "print JSON, with all counters")
 			return func(ctx context.Context, args []string) error {
-				memory, note := remembered(*stateDir)
-				s := &status{memory: memory}
+				s := &status{now: time.Now()}
+				s.ask(ctx, &a)
+				memory, note := remembered(cmp.Or(*stateDir, s.stateDir(), "/var/lib/gorb"))
+				s.memory = memory
 				for _, word := range args {
 					c, err := choose(word, memory, note)
 					if err != nil {
@@ -43,8 +55,8 @@ SERVICE is gorb's name for a service or what the kernel knows it by: web,
 					}
 					s.chosen = append(s.chosen, c)
 				}
-				if err := s.look(ctx); err != nil {
-					return err
+				if s.unread = s.look(ctx); s.unread != nil && (s.daemon == nil || len(args) > 0 || ctx.Err() != nil) {
+					return s.unread
 				}
 				if note = worthSaying(note, s.table); note != nil {
 					fmt.Fprintf(p.stderr, "note: %v\n", note)
@@ -58,8 +70,15 @@ SERVICE is gorb's name for a service or what the kernel knows it by: web,
 	}
 }
 
-// A status is what the kernel says of its table, and gorb's memory of it.
+// A status is what the kernel says of its table, gorb's memory of it, and what the gorb that runs knows.
 type status struct {
+	now     time.Time
+	socket  string
+	daemon  *httpapi.Status          // nil: it was not to be asked
+	unasked error                    // why that is, or why held is not known
+	held    map[reconcile.Ref]string // whose removal is held, and for which source
+	unread  error                    // why the kernel's part is not there; nil: it is
+
 	chosen   []choice // nil: all services
 	table    kernel.Table
 	stats    kernel.Statistics

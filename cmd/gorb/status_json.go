@@ -3,16 +3,20 @@ package main
 import (
 	"time"
 
+	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 )
 
 // statusJSON is the JSON of status.
 type statusJSON struct {
-	Info     infoJSON        `json:"info"`
-	Timeouts timeoutsJSON    `json:"timeouts"`
-	Sync     []syncJSON      `json:"sync"` // the daemons that run
-	Services []serviceStatus `json:"services"`
+	Gorb        *httpapi.Status `json:"gorb"`                   // what the gorb that runs knows; null: it was not to be asked
+	GorbError   string          `json:"gorb_error,omitempty"`   // why it was not
+	KernelError string          `json:"kernel_error,omitempty"` // why what follows is null
+	Info        *infoJSON       `json:"info"`
+	Timeouts    *timeoutsJSON   `json:"timeouts"`
+	Sync        []syncJSON      `json:"sync"` // the daemons that run
+	Services    []serviceStatus `json:"services"`
 }
 
 type infoJSON struct {
@@ -47,8 +51,9 @@ type serviceStatus struct {
 	Engine     string          `json:"pe,omitempty"`
 	Unknown    string          `json:"unknown,omitempty"` // why gorb must not edit it
 	Stats      statsJSON       `json:"stats"`
-	OrderDrift *driftJSON      `json:"order_drift"` // null: the order is right, or of no matter
-	Backends   []backendStatus `json:"backends"`    // in canonical order
+	HeldFor    string          `json:"held_for,omitempty"` // the source that leaves it out, and whose removal is held
+	OrderDrift *httpapi.Drift  `json:"order_drift"`        // null: the order is right, or of no matter
+	Backends   []backendStatus `json:"backends"`           // in canonical order
 }
 
 type backendStatus struct {
@@ -63,7 +68,8 @@ type backendStatus struct {
 	Inactive       uint32     `json:"inactive"`
 	Persistent     uint32     `json:"persistent"`
 	DrainingUntil  *time.Time `json:"draining_until,omitempty"`
-	Unknown        string     `json:"unknown,omitempty"` // why gorb must not edit it
+	HeldFor        string     `json:"held_for,omitempty"` // the source that leaves it out, and whose removal is held
+	Unknown        string     `json:"unknown,omitempty"`  // why gorb must not edit it
 	Stats          statsJSON  `json:"stats"`
 }
 
@@ -81,31 +87,18 @@ type statsJSON struct {
 	OutByteRate   uint64 `json:"out_bytes_per_s"`
 }
 
-// driftJSON is a reconcile.Drift in JSON.
-type driftJSON struct {
-	Service string   `json:"service"`
-	Name    string   `json:"name,omitempty"`
-	Moves   []string `json:"backends_to_move"` // what 'gorb reorder' would take out and put back
-	Moved   int      `json:"slots_moved"`      // of the scheduler's table
-	Slots   int      `json:"slots"`
-	About   bool     `json:"about"` // the number of slots is not exact
-}
-
-func newDriftJSON(d reconcile.Drift, name string) *driftJSON {
-	j := driftJSON{Service: d.Key.String(), Name: name, Moves: []string{}, Moved: d.Moved, Slots: d.Slots, About: d.About}
-	for _, m := range d.Moves {
-		j.Moves = append(j.Moves, m.String())
-	}
-	return &j
-}
-
 func (s *status) json() statusJSON {
-	out := statusJSON{
-		Info:     infoJSON{s.info.Version, s.info.ConnTableSize},
-		Timeouts: timeoutsJSON{s.timeouts.TCP, s.timeouts.TCPFin, s.timeouts.UDP},
-		Sync:     []syncJSON{},
-		Services: []serviceStatus{},
+	out := statusJSON{Gorb: s.daemon}
+	if s.unasked != nil {
+		out.GorbError = s.unasked.Error()
 	}
+	if s.unread != nil {
+		out.KernelError = s.unread.Error()
+		return out
+	}
+	out.Info = &infoJSON{s.info.Version, s.info.ConnTableSize}
+	out.Timeouts = &timeoutsJSON{s.timeouts.TCP, s.timeouts.TCPFin, s.timeouts.UDP}
+	out.Sync, out.Services = []syncJSON{}, []serviceStatus{}
 	for _, d := range s.sync {
 		j := syncJSON{Role: d.Role.String(), Interface: d.Interface, ID: d.ID, MaxLen: d.MaxLen, Port: d.Port, TTL: d.TTL}
 		if d.Group.IsValid() {
@@ -125,16 +118,17 @@ func (s *status) serviceJSON(key kernel.ServiceKey) serviceStatus {
 	out := serviceStatus{
 		Service: key.String(), Name: owned.Name, Owned: isOwned, Scheduler: v.Scheduler, Flags: flagNames(v),
 		Persistent: v.Timeout, Netmask: netmaskOf(key, v), Engine: v.Engine, Unknown: v.Unknown,
-		Stats: statsJSON(stats.Stats), Backends: []backendStatus{},
+		Stats: statsJSON(stats.Stats), Backends: []backendStatus{}, HeldFor: s.held[reconcile.Ref{Service: key}],
 	}
 	if d, ok := reconcile.DriftOf(key, v); ok {
-		out.OrderDrift = newDriftJSON(d, owned.Name)
+		out.OrderDrift = newDrift(d, owned.Name)
 	}
 	for _, d := range reconcile.Canonical(v.Dests) {
 		b := backendStatus{
 			Backend: d.DestKey.String(), Method: methodName(d.Dest), TunnelPort: d.Encap.Port, TunnelChecksum: checksumOf(d.Dest),
 			Weight: d.Weight, Upper: d.Upper, Lower: d.Lower,
 			Active: d.Conns.Active, Inactive: d.Conns.Inactive, Persistent: d.Conns.Persistent,
+			HeldFor: s.held[reconcile.Ref{Service: key, Dest: d.DestKey}],
 			Unknown: d.Unknown, Stats: statsJSON(stats.Dests[d.DestKey]),
 		}
 		if drain, ok := owned.Draining[d.DestKey]; ok {

@@ -90,14 +90,14 @@ func (p *program) tableFrom(ctx context.Context, name string) (kernel.Table, err
 // holding is everything that writing a table needs, held until release.
 type holding struct {
 	*reconcile.Keeper
-	host    *kernel.Host
-	note    error // why nothing is remembered, where that matters; nil
-	full    error // that the disk of the state directory is full; nil
-	release func() error
+	host     *kernel.Host
+	note     error // why nothing is remembered, where that matters; nil
+	unstored error // why nothing can be written in the state directory, its disk being full or read-only; nil
+	release  func() error
 }
 
-// hold opens the kernel, takes the table's lock and loads its memory. A full disk is no reason not to keep what that
-// memory has.
+// hold opens the kernel, takes the table's lock and loads its memory. A disk that is full, or has become read-only, is no
+// reason not to keep what that memory has.
 func hold(ctx context.Context, stateDir string) (*holding, error) {
 	client, err := kernel.Open(ctx, kernel.Options{LoadModule: true})
 	if err != nil {
@@ -111,9 +111,9 @@ func hold(ctx context.Context, stateDir string) (*holding, error) {
 		return nil, errors.Join(err, client.Close())
 	}
 	store := reconcile.NewStore(stateDir, where)
-	full := store.Prepare()
-	if full != nil && !errors.Is(full, syscall.ENOSPC) && !errors.Is(full, syscall.EDQUOT) {
-		return nil, errors.Join(full, client.Close())
+	unstored := store.Prepare()
+	if unstored != nil && !isDiskFault(unstored) {
+		return nil, errors.Join(unstored, client.Close())
 	}
 	lock, err := reconcile.Acquire(where, stateDir)
 	if err != nil {
@@ -124,7 +124,7 @@ func hold(ctx context.Context, stateDir string) (*holding, error) {
 		return nil, errors.Join(err, client.Close(), lock.Release())
 	}
 	release := func() error { return errors.Join(host.Close(), client.Close(), lock.Release()) }
-	if err := store.Sweep(); err != nil {
+	if err := store.Sweep(); err != nil && !isDiskFault(err) {
 		return nil, errors.Join(err, release())
 	}
 	memory, note := store.Load()
@@ -137,8 +137,13 @@ func hold(ctx context.Context, stateDir string) (*holding, error) {
 	}
 	return &holding{
 		Keeper: reconcile.NewKeeper(client, host, store, memory),
-		host:   host, note: note, full: full, release: release,
+		host:   host, note: note, unstored: unstored, release: release,
 	}, nil
+}
+
+// isDiskFault says whether a directory cannot be written for what is no mistake of the configuration's, and may pass.
+func isDiskFault(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EROFS)
 }
 
 // worthSaying drops the note that nothing is remembered where that is no surprise: the first time, and after a reboot,

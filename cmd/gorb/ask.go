@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/gorb-io/gorb/pkg/httpapi"
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// defaultSocket is where a gorb that runs is asked, unless its configuration says otherwise.
+const defaultSocket = "/run/gorb/gorb.sock"
+
+// asking is the flags of the commands that ask a gorb that runs.
+type asking struct {
+	socket string
+	json   bool
+}
+
+func (a *asking) declare(fs *pflag.FlagSet) {
+	fs.StringVar(&a.socket, "socket", defaultSocket, "the unix socket of the gorb that is asked")
+	fs.BoolVar(&a.json, "json", false, "print JSON")
+}
+
+// do asks, and decodes the answer into into; nil: it is dropped.
+func (a *asking) do(ctx context.Context, method, path string, body, into any) error {
+	err := httpapi.NewClient(a.socket).Do(ctx, method, path, body, into)
+	if errors.Is(err, httpapi.ErrNoDaemon) {
+		return fmt.Errorf("%w; 'gorb run' starts one, and --socket names the socket of another", err)
+	}
+	return err
+}
+
+// An objectName names a service, or a backend of one.
+type objectName struct {
+	service string
+	backend string // "": the service itself
+}
+
+// objectOf reads what names an object: "web", "web/a".
+func objectOf(word string) (objectName, error) {
+	service, backend, isBackend := strings.Cut(word, "/")
+	if service == "" || strings.Contains(backend, "/") || isBackend && backend == "" {
+		return objectName{}, &usageError{err: fmt.Errorf("%q is no object: SERVICE, or SERVICE/BACKEND", word)}
+	}
+	return objectName{service, backend}, nil
+}
+
+// objectsOf reads several.
+func objectsOf(words []string) ([]objectName, error) {
+	var objects []objectName
+	for _, word := range words {
+		o, err := objectOf(word)
+		if err != nil {
+			return nil, err
+		}
+		objects = append(objects, o)
+	}
+	return objects, nil
+}
+
+// onlyArg is the argument of a command that takes one, which wanted describes and kind calls.
+func onlyArg(command string, args []string, wanted, kind string) (string, error) {
+	switch len(args) {
+	case 0:
+		return "", &usageError{err: fmt.Errorf("%s takes %s", command, wanted)}
+	case 1:
+		return args[0], nil
+	}
+	return "", &usageError{err: fmt.Errorf("%s takes one %s, and got %d", command, kind, len(args))}
+}
+
+func (o objectName) String() string {
+	return spec.Override{Service: o.service, Backend: o.backend}.Object()
+}
+
+// path is the object in the path of a request.
+func (o objectName) path() string {
+	path := "/" + httpapi.Segment(o.service)
+	if o.backend != "" {
+		path += "/" + httpapi.Segment(o.backend)
+	}
+	return path
+}
+
+// inWords has the daemon's problems with what was sent begin with what that was, as those of a file begin with its name.
+func inWords(err error, what string) error {
+	var failure *httpapi.Failure
+	if !errors.As(err, &failure) || len(failure.Problems) == 0 {
+		return err
+	}
+	var problems spec.Problems
+	for _, p := range failure.Problems {
+		problems = append(problems, spec.Problem{Source: what, Path: p.Path, Message: p.Message})
+	}
+	return problems
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"os"
+
+	"github.com/rs/zerolog"
+
+	"github.com/gorb-io/gorb/pkg/httpapi"
+	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/reconcile"
+	"github.com/gorb-io/gorb/pkg/sources"
+)
+
+// daemonAPI is what others may ask a daemon for.
+type daemonAPI struct {
+	*sources.Layers
+	*sources.OverrideStore
+	reconciler *reconcile.Reconciler
+	registrar  *sources.Registrar
+	asked      chan<- struct{} // of capacity one: the kernel's table is to be read again
+	stateDir   string
+}
+
+var _ httpapi.Daemon = daemonAPI{}
+
+// Registration is how the services are registered with Consul; nil: they are not to be.
+func (a daemonAPI) Registration() *sources.RegistrarStatus { return a.registrar.Status() }
+
+// Passes is what became of the passes over the table.
+func (a daemonAPI) Passes() reconcile.Passes { return a.reconciler.Passes() }
+
+// Version is that of the program.
+func (daemonAPI) Version() string { return version }
+
+// StateDir is where it remembers what is its.
+func (a daemonAPI) StateDir() string { return a.stateDir }
+
+// Reload has sources read now. Without names that is all of them, and the kernel's table.
+func (a daemonAPI) Reload(names ...string) error {
+	if err := a.Layers.Reload(names...); err != nil || len(names) > 0 {
+		return err
+	}
+	select {
+	case a.asked <- struct{}{}:
+	default: // one is on its way
+	}
+	return nil
+}
+
+// Plan makes a plan of what is proposed, or of what the daemon's sources say.
+func (a daemonAPI) Plan(ctx context.Context, o httpapi.PlanOptions) (*httpapi.Plan, error) {
+	where, err := place()
+	if err != nil {
+		return nil, err
+	}
+	if o.Namespace != "" && o.Namespace != where.Namespace {
+		return nil, httpapi.ErrOtherTable
+	}
+	trial, err := a.Layers.Try(o.Proposals, o.AcceptRemovals)
+	if err != nil {
+		return nil, err
+	}
+	plan, err := a.reconciler.Plan(ctx, trial.Desired, o.Flush)
+	if err != nil {
+		return nil, err
+	}
+	out := newPlan(plan)
+	out.Order, out.Held = newDrifts(plan), newHeld(trial)
+	out.Warnings = newWarnings(trial.Desired.WarningsOn(kernel.Release()))
+	out.Daemon = &httpapi.Asked{
+		PID: os.Getpid(), Socket: trial.Desired.Gorb.Socket, Namespace: where.Namespace,
+		Sources: len(o.Proposals) == 0, Overrides: trial.Overrides,
+	}
+	if out.Daemon.Sources {
+		a.own(out)
+	}
+	return out, nil
+}
+
+// own adds to a plan of the daemon's own sources which of them cannot be had, and when what is held is confirmed.
+func (a daemonAPI) own(plan *httpapi.Plan) {
+	for _, s := range a.Status().Sources {
+		if s.Err != "" || s.State == sources.Waiting {
+			plan.Away = append(plan.Away, httpapi.Away{Source: s.Name, Error: cmp.Or(s.Err, "it has not answered yet"), Copied: s.Good})
+		}
+		for i := range plan.Held {
+			if plan.Held[i].Source == s.Name {
+				plan.Held[i].Until = s.Held.Until
+			}
+		}
+	}
+}
+
+// serve answers on the unix socket at path until ctx ends; "" is none. A gorb that cannot be asked keeps its table all the
+// same.
+func (a daemonAPI) serve(ctx context.Context, path string, log zerolog.Logger) {
+	if path == "" {
+		return
+	}
+	l, err := httpapi.Listen(path)
+	if err == nil {
+		err = httpapi.Serve(ctx, l, httpapi.NewMux(a), log)
+	}
+	if err != nil {
+		log.Error().Err(err).Msg("gorb cannot be asked: 'gorb override' and the like do not work")
+	}
+}

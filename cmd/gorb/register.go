@@ -1,0 +1,66 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+
+	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/sources"
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// checkConsul says what is wrong with -c.
+func (d *daemon) checkConsul(given bool) error {
+	if !given {
+		return nil
+	}
+	if err := spec.CheckConsul(d.consul); err != nil {
+		return fmt.Errorf("-c: %w", err)
+	}
+	return nil
+}
+
+// registrar makes what registers the services of layers with Consul. Until those have something to say, nothing that an
+// earlier run registered is given up.
+func (d *daemon) registrar(first *spec.Desired, layers *sources.Layers) *sources.Registrar {
+	host, err := os.Hostname()
+	if err != nil {
+		d.log.Warn().Err(err).Msg("this host has no name to register services with Consul by")
+	}
+	r := sources.NewRegistrar(sources.Owner(host, first.Gorb.StateDir), d.log)
+	early := &spec.Desired{Gorb: first.Gorb, Consul: first.Consul, Incomplete: !d.unlisted || !d.flush}
+	r.Desired = func() *spec.Desired { return d.consulOver(cmp.Or(layers.Desired(), early)) }
+	listen := cmp.Or(d.listen, first.Gorb.Listen) // which is that of the start
+	r.Own = func(desired *spec.Desired) (string, int) { return ownAddress(listen, desired) }
+	return r
+}
+
+// consulOver lets -c win over [consul].
+func (d *daemon) consulOver(desired *spec.Desired) *spec.Desired {
+	if d.consul == "" {
+		return desired
+	}
+	return desired.WithConsul(d.consul)
+}
+
+// ownAddress is where the API is, or will be while nothing listens yet: as -l or [gorb] listen have it, else on the
+// interface's address, as GORB registered it. "" is the agent's own.
+func ownAddress(listen string, desired *spec.Desired) (string, int) {
+	host, service, err := net.SplitHostPort(listen)
+	if err != nil {
+		return "", 0 // -l is not looked at before there is an API
+	}
+	port, _ := strconv.ParseUint(service, 10, 16) // a name is none
+	if addr, err := netip.ParseAddr(host); host != "" && (err != nil || !addr.IsUnspecified()) {
+		return host, int(port)
+	}
+	addr, err := kernel.InterfaceAddr(desired.Gorb.Interface, virtualHosts(desired))
+	if err != nil {
+		return "", int(port)
+	}
+	return addr.String(), int(port)
+}
