@@ -17,10 +17,13 @@ import (
 
 // What stands in a fence of the documents is held to the truth:
 //
-//	```toml            gorb check finds it right; so with json
+//	```toml            gorb check finds it right; so with json and yaml; of one with [[sources]] alone
 //	```toml NAME       it is the file NAME in the sessions of this document, from there on
-//	```console run     each line after "$ " is a command, and prints what follows it; "..." stands for any text
+//	```console run     each line after "$ " is a command, and prints what follows it; "..." stands for any text, a time
+//	                   for any time, and the number of a change in Consul for any
 //	```console kernel  the same, in a kernel with IPVS
+//	```console consul  the same as run, beside a Consul agent
+//	```console kernel beside consul  both
 //
 // The commands of a document are one session of a shell, one of each kind, in a directory of its own.
 
@@ -31,6 +34,9 @@ type fence struct {
 	word     string // what follows the language
 	text     string
 }
+
+// configures says whether a block is a configuration.
+func configures(f fence) bool { return slices.Contains([]string{"toml", "json", "yaml"}, f.language) }
 
 // fences returns the blocks of a document.
 func fences(t *testing.T, document string) []fence {
@@ -63,21 +69,34 @@ func fences(t *testing.T, document string) []fence {
 // documents returns the names of all documents.
 func documents(t *testing.T) []string {
 	t.Helper()
-	names, err := filepath.Glob("../docs/*.md")
-	if err != nil {
-		t.Fatal(err)
+	names := []string{"../README.md", "../CONTRIBUTING.md"}
+	for _, pattern := range []string{"../docs/*.md", "*/README.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, found...)
 	}
-	return append(names, "../README.md", "../CONTRIBUTING.md")
+	return names
+}
+
+// titleOf names the test of a document.
+func titleOf(document string) string {
+	return strings.ReplaceAll(strings.TrimPrefix(document, "../"), "/", "-")
 }
 
 func TestDocumentsConfigure(t *testing.T) {
 	gorb := lab.Binary(t)
 	for _, document := range documents(t) {
 		for _, f := range fences(t, document) {
-			if f.language != "toml" && f.language != "json" || f.word != "" {
+			if !configures(f) || f.word != "" {
 				continue
 			}
-			cmd := exec.Command(gorb, "check", "--format", f.language, "-")
+			args := []string{"check", "--format", f.language, "-"}
+			if strings.Contains(f.text, "[[sources]]") { // which are nowhere
+				args = append(args, "--partial")
+			}
+			cmd := exec.Command(gorb, args...)
 			cmd.Stdin = strings.NewReader(f.text)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%s:%d: gorb check says (%v):\n%s", document, f.line, err, out)
@@ -89,7 +108,7 @@ func TestDocumentsConfigure(t *testing.T) {
 func TestDocumentsRun(t *testing.T) {
 	gorb := lab.Binary(t)
 	for _, document := range documents(t) {
-		t.Run(filepath.Base(document), func(t *testing.T) { play(t, gorb, document, "run", "") })
+		t.Run(titleOf(document), func(t *testing.T) { (session{gorb: gorb, kind: "run"}).play(t, document) })
 	}
 }
 
@@ -101,11 +120,46 @@ func TestDocumentsRunInKernel(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, document := range documents(t) {
-			t.Run(filepath.Base(document), func(t *testing.T) {
-				play(t, gorb, document, "kernel", lab.Namespace(t))
+			t.Run(titleOf(document), func(t *testing.T) {
+				session{gorb: gorb, kind: "kernel", ns: lab.Namespace(t)}.play(t, document)
 			})
 		}
 	})
+}
+
+func TestDocumentsRunBesideConsul(t *testing.T) {
+	playBesideConsul(t, session{gorb: lab.Binary(t), kind: "consul"})
+}
+
+func TestDocumentsRunInKernelBesideConsul(t *testing.T) {
+	gorb := lab.Binary(t)
+	lab.Run(t, func(t *testing.T) {
+		if err := unix.Mount("none", "/var/lib", "tmpfs", 0, ""); err != nil {
+			t.Fatal(err)
+		}
+		playBesideConsul(t, session{gorb: gorb, kind: "kernel beside consul"})
+	})
+}
+
+// playBesideConsul plays the documents that have such a session, each beside a Consul agent that is empty.
+func playBesideConsul(t *testing.T, s session) {
+	for _, document := range documents(t) {
+		if !slices.ContainsFunc(fences(t, document), s.has) {
+			continue
+		}
+		t.Run(titleOf(document), func(t *testing.T) {
+			s.consul = lab.Consul(t)
+			s.play(t, document)
+		})
+	}
+}
+
+// session is how the commands of a kind are run.
+type session struct {
+	gorb   string
+	kind   string
+	ns     string           // a network namespace; "": this process's
+	consul *lab.ConsulAgent // the one that documents call 127.0.0.1:8500; nil: none
 }
 
 // step is a command of a session and what it is to print.
@@ -115,44 +169,69 @@ type step struct {
 	want    []string
 }
 
-// play runs the commands of a kind in a document, in a namespace, and compares what they print.
-func play(t *testing.T, gorb, document, kind, ns string) {
+// has says whether a block is commands of the session.
+func (s session) has(f fence) bool { return f.language == "console" && f.word == s.kind }
+
+// play runs the commands of a document and compares what they print.
+func (s session) play(t *testing.T, document string) {
 	dir := t.TempDir()
-	here, err := filepath.Abs(".")
-	if err != nil {
-		t.Fatal(err)
-	}
-	script := fmt.Sprintf("cd '%s'\nln -s '%s' examples\nPATH='%s':$PATH\n", dir, here, filepath.Dir(gorb))
-	script += "sleep() { command sleep $(($1 * 3)); }\n" // readers have machines that do nothing else
-	var steps []step
-	for _, f := range fences(t, document) {
-		switch {
-		case f.word != "" && (f.language == "toml" || f.language == "json"):
-			script += fmt.Sprintf("cat >'%s' <<'=====END'\n%s=====END\n", f.word, f.text)
-		case f.language == "console" && f.word == kind:
-			for _, s := range commands(t, document, f) {
-				script += fmt.Sprintf("echo '%s'\n%s\n", mark, s.command)
-				steps = append(steps, s)
-			}
-		}
-	}
+	script, steps := s.script(t, document, dir)
 	if len(steps) == 0 {
 		return
 	}
-	out, err := lab.Try(ns, "sh", "-c", "exec 2>&1\n"+script+"\ntrue")
+	shell := []string{"-c", "exec 2>&1\n" + script + "\ntrue"}
+	if s.consul != nil {
+		shell[1] = strings.ReplaceAll(shell[1], documentedConsul, s.consul.Address())
+	}
+	out, err := lab.Try(s.ns, "sh", shell...)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
+	}
+	if s.consul != nil {
+		out = strings.ReplaceAll(out, s.consul.Address(), documentedConsul)
 	}
 	printed := strings.Split(out, mark+"\n")
 	if len(printed) != len(steps)+1 || printed[0] != "" {
 		t.Fatalf("the session of %s broke off:\n%s", document, out)
 	}
-	for i, s := range steps {
+	for i, step := range steps {
 		got := strings.TrimRight(printed[i+1], "\n")
-		if !pattern(s.want).MatchString(got) {
-			t.Errorf("%s:%d: %s\nprints:\n%s\nand not:\n%s", document, s.line, s.command, got, strings.Join(s.want, "\n"))
+		if !pattern(step.want).MatchString(got) {
+			t.Errorf("%s:%d: %s\nprints:\n%s\nand not:\n%s", document, step.line, step.command, got, strings.Join(step.want, "\n"))
 		}
 	}
+}
+
+// documentedConsul is where the documents have their agent.
+const documentedConsul = "127.0.0.1:8500"
+
+// script returns what a shell is to do in a directory, and the steps of that.
+func (s session) script(t *testing.T, document, dir string) (script string, steps []step) {
+	t.Helper()
+	here, err := filepath.Abs(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	script = fmt.Sprintf("cd '%s'\nPATH='%s':$PATH\n", dir, filepath.Dir(s.gorb))
+	if s.consul == nil {
+		script += fmt.Sprintf("ln -s '%s' examples\n", here)
+	} else {
+		script += fmt.Sprintf("cp -r '%s' examples\nsed -i 's/127[.]0.0.1:8500/%s/' examples/consul/gorb.toml\n", here, s.consul.Address())
+		script += fmt.Sprintf("PATH='%s/.cache/consul':$PATH\nexport CONSUL_HTTP_ADDR=%s\n", lab.Root(), s.consul.Address())
+	}
+	script += "sleep() { command sleep $(($1 * 3)); }\n" // readers have machines that do nothing else
+	for _, f := range fences(t, document) {
+		switch {
+		case f.word != "" && configures(f):
+			script += fmt.Sprintf("mkdir -p \"$(dirname '%[1]s')\"\ncat >'%[1]s' <<'=====END'\n%[2]s=====END\n", f.word, f.text)
+		case s.has(f):
+			for _, step := range commands(t, document, f) {
+				script += fmt.Sprintf("echo '%s'\n%s\n", mark, step.command)
+				steps = append(steps, step)
+			}
+		}
+	}
+	return script, steps
 }
 
 // mark stands before what each command prints.
@@ -182,6 +261,9 @@ func pattern(want []string) *regexp.Regexp {
 	lines := slices.Clone(want)
 	for i := range lines {
 		lines[i] = strings.ReplaceAll(regexp.QuoteMeta(lines[i]), `\.\.\.`, `(?s:.*)`)
+		for _, varies := range []string{`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`, `#\d+`} {
+			lines[i] = regexp.MustCompile(varies).ReplaceAllLiteralString(lines[i], varies)
+		}
 	}
 	return regexp.MustCompile(`\A` + strings.Join(lines, "\n") + `\z`)
 }

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write what gorb and the kernel say into
 func examples(t *testing.T) []string {
 	t.Helper()
 	var names []string
-	for _, pattern := range []string{"*.toml", "*.json"} {
+	for _, pattern := range []string{"*.toml", "*.json", "conf.d/gorb.toml", "gitops/conf/gorb.toml"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -37,6 +37,9 @@ func golden(t *testing.T, example, kind, got string) {
 	t.Helper()
 	file := filepath.Join("testdata", strings.TrimSuffix(example, filepath.Ext(example))+"."+kind)
 	if *update {
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gorb-io/gorb/pkg/spec"
 )
@@ -21,6 +22,8 @@ var tables = map[string]string{
 	"document": `NONE`,
 	"gorb":     `"gorb": {NONE}`,
 	"vip":      `"gorb": {"vip_interface": {NONE}}`,
+	"consul":   `"consul": {NONE}`,
+	"source":   `"sources": [{"url": "a.toml", NONE}]`,
 	"ipvs":     `"ipvs": {NONE}`,
 	"timeouts": `"ipvs": {"timeouts": {NONE}}`,
 	"sysctl":   `"ipvs": {"sysctl": {NONE}}`,
@@ -89,6 +92,7 @@ func TestReferenceIsWhole(t *testing.T) {
 		"document":         under(tree),
 		"gorb":             under(tree, "gorb"),
 		"vip":              under(tree, "gorb", "vip_interface"),
+		"consul":           under(tree, "consul"),
 		"ipvs":             under(tree, "ipvs"),
 		"timeouts":         under(tree, "ipvs", "timeouts"),
 		"sync":             under(tree, "ipvs", "sync"),
@@ -103,7 +107,10 @@ func TestReferenceIsWhole(t *testing.T) {
 		"args":             under(tree, "services", "*", "pulse", "args"),
 	}
 	for table := range tables {
-		if table == "sysctl" { // of which no kernel has them all
+		switch table {
+		case "sysctl": // of which no kernel has them all
+			continue
+		case "source": // which are in comments: TestReferenceShowsSources
 			continue
 		}
 		all := map[string]any{}
@@ -171,6 +178,7 @@ func TestReferenceShowsDefaults(t *testing.T) {
 	}{
 		{[]string{"gorb"}, keys("gorb", "vip_interface")},
 		{[]string{"gorb", "vip_interface"}, []string{"create"}},
+		{[]string{"consul"}, keys("consul")},
 		{[]string{"ipvs", "sync", "master"}, keys("master", "interface", "maxlen")},
 		{[]string{"defaults", "service"}, keys("service defaults", "pulse")},
 		{[]string{"defaults", "backend"}, keys("backend defaults", "tunnel_port")},
@@ -186,6 +194,9 @@ func TestReferenceShowsDefaults(t *testing.T) {
 			if diff := cmp.Diff(all.Gorb, less.Gorb); diff != "" {
 				t.Errorf("%s without %s (-want +got):\n%s", strings.Join(place.path, "."), key, diff)
 			}
+			if diff := cmp.Diff(all.Consul, less.Consul, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s without %s (-want +got):\n%s", strings.Join(place.path, "."), key, diff)
+			}
 			if !all.IPVS.Equal(less.IPVS) {
 				t.Errorf("%s without %s is another: want %+v, got %+v", strings.Join(place.path, "."), key, all.IPVS, less.IPVS)
 			}
@@ -196,5 +207,47 @@ func TestReferenceShowsDefaults(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestReferenceShowsSources fails when the reference lacks a key of [[sources]], which it has in comments, or sets one to
+// another value than it has by default.
+func TestReferenceShowsSources(t *testing.T) {
+	text, err := os.ReadFile("reference.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tables []string
+	for _, paragraph := range strings.Split(string(text), "\n\n") {
+		if strings.HasPrefix(paragraph, "# [[sources]]") {
+			tables = append(tables, strings.ReplaceAll("\n"+paragraph, "\n# ", "\n"))
+		}
+	}
+	doc, err := spec.Decode("reference.toml", spec.TOML, []byte(strings.Join(tables, "\n")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, got := range doc.Sources() {
+		want, err := spec.NewSourceDecl(got.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// These have no default but none.
+		ignored := cmpopts.IgnoreFields(spec.SourceDecl{}, "Format", "CAFile", "CertFile", "KeyFile", "BearerTokenFile",
+			"HeaderFiles", "TokenFile", "Datacenter", "Namespace")
+		if diff := cmp.Diff(want, got, ignored); diff != "" {
+			t.Errorf("%s (-defaults +reference.toml):\n%s", got.URL, diff)
+		}
+	}
+	var tree struct{ Sources []map[string]any }
+	if _, err := toml.Decode(strings.Join(tables, "\n"), &tree); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]any{}
+	for _, source := range tree.Sources {
+		maps.Copy(all, source)
+	}
+	if diff := cmp.Diff(known(t, "source"), slices.Sorted(maps.Keys(all))); diff != "" {
+		t.Errorf("keys of a source (-known to gorb +in reference.toml):\n%s", diff)
 	}
 }

@@ -1,10 +1,11 @@
 // Command demo shows gorb at work on a real kernel, for people to read:
 //
-//	go run ./internal/lab/demo
+//	go run ./internal/lab/demo [consul]
 //
-// It builds gorb, makes a network of a client, a director and three web servers (see package lab for where), keeps
-// examples/quickstart.toml with gorb, edits it, and clears the kernel's table behind gorb's back. It exits with 1 if
-// anything that should happen does not.
+// It builds gorb and makes a network of a client, a director and web servers (see package lab for where). Then it keeps
+// examples/quickstart.toml with gorb, edits it, and clears the kernel's table behind gorb's back. With consul it starts a
+// Consul server, from which gorb takes its backends, changes them there and by an override, and kills it. It exits with 1
+// if anything that should happen does not.
 package main
 
 import (
@@ -32,10 +33,16 @@ func run(args []string) int {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("it took over %s", limit))
 	defer cancel()
 	var err error
-	if lab.Inside() && len(args) == 1 {
+	switch inside := lab.Inside(); {
+	case inside && len(args) == 1:
 		err = play(args[0])
-	} else {
-		err = outside(ctx)
+	case inside && len(args) == 2 && args[1] == "consul":
+		err = playConsul(args[0])
+	case !inside && (len(args) == 0 || len(args) == 1 && args[0] == "consul"):
+		err = outside(ctx, args...)
+	default:
+		fmt.Fprintln(os.Stderr, "usage: demo [consul]")
+		return 2
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
@@ -44,8 +51,8 @@ func run(args []string) int {
 	return 0
 }
 
-// outside builds gorb and runs this program again where the kernel has IPVS.
-func outside(ctx context.Context) error {
+// outside builds gorb and runs this program again where the kernel has IPVS, with the same arguments.
+func outside(ctx context.Context, args ...string) error {
 	dir, err := os.MkdirTemp("", "gorb-demo-")
 	if err != nil {
 		return err
@@ -64,7 +71,7 @@ func outside(ctx context.Context) error {
 	}
 	start := time.Now()
 	fmt.Println("Starting a kernel that has IPVS ...")
-	status, err := lab.Boot(ctx, os.Stdout, self, gorb)
+	status, err := lab.Boot(ctx, os.Stdout, append([]string{self, gorb}, args...)...)
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -30,6 +30,14 @@ const (
 
 // play is the demo itself. It runs inside.
 func play(gorb string) error {
+	return on(gorb, 3, prepare, func(s *stage) []func() error {
+		return []func() error{s.opening, s.start, s.edit, s.clear, s.end}
+	})
+}
+
+// on makes a network with so many web servers, called a, b and so on, and plays acts there, in a directory of their own
+// that is prepared before.
+func on(gorb string, servers int, prepare func(dir string) error, acts func(s *stage) []func() error) error {
 	dir, err := os.MkdirTemp("", "demo-")
 	if err != nil {
 		return err
@@ -38,7 +46,7 @@ func play(gorb string) error {
 	if err := prepare(dir); err != nil {
 		return err
 	}
-	network, err := lab.OpenNet("", 3)
+	network, err := lab.OpenNet("", servers)
 	if err != nil {
 		return err
 	}
@@ -49,9 +57,9 @@ func play(gorb string) error {
 		}
 	}
 	s := &stage{net: network, gorb: gorb}
-	for _, act := range []func() error{s.opening, s.start, s.edit, s.clear, s.end} {
+	defer s.drop()
+	for _, act := range acts(s) {
 		if err := act(); err != nil {
-			s.drop()
 			return err
 		}
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // patience is how long something may take before the demo has failed.
-const patience = 15 * time.Second
+const patience = 30 * time.Second
 
 // A stage is where the demo plays: what it says and does there is printed.
 type stage struct {
@@ -28,10 +28,12 @@ type stage struct {
 
 	daemon *exec.Cmd
 	logged sync.WaitGroup
+	consul *exec.Cmd // nil: it does not run
 	since  time.Time // the last thing that should have an effect
 
-	mu   sync.Mutex // guards standard output and last
+	mu   sync.Mutex // guards standard output and what follows
 	last kind       // what was printed last
+	said string     // what gorb has logged since it was started, or awaitSaid found something
 }
 
 // kind is what a line is, for the blank lines between.
@@ -140,7 +142,27 @@ func (s *stage) printLog(log io.ReadCloser) {
 	defer log.Close()
 	for lines := bufio.NewScanner(log); lines.Scan(); {
 		s.print(daemon, "gorb: "+lines.Text())
+		s.mu.Lock()
+		s.said += lines.Text() + "\n"
+		s.mu.Unlock()
 	}
+}
+
+// awaitSaid waits until gorb has logged a text, and forgets what it logged until then.
+func (s *stage) awaitSaid(text string) error {
+	err := s.poll(func() (bool, error) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		_, after, ok := strings.Cut(s.said, text)
+		if ok {
+			s.said = after
+		}
+		return ok, nil
+	})
+	if err != nil {
+		return fmt.Errorf("gorb is to say %q: %w", text, err)
+	}
+	return nil
 }
 
 // stop ends gorb, and fails if it does not end well.
@@ -158,13 +180,14 @@ func (s *stage) stop(sig syscall.Signal) error {
 	return nil
 }
 
-// drop ends gorb, whatever it does.
+// drop ends gorb and Consul, whatever they do.
 func (s *stage) drop() {
 	if s.daemon != nil && s.daemon.Process != nil {
 		_ = s.daemon.Process.Kill()
 		s.logged.Wait()
 		_ = s.daemon.Wait()
 	}
+	s.killConsul()
 }
 
 // await waits until the table is what ipvsadm -Sn is to print of it, and says how long that took.

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Says what the configuration would change on each director.
+#
+#   plan.sh              by the tables that deploy.sh wrote down last, tables/*.json
+#   plan.sh DIRECTOR...  asks the directors by ssh: with their overrides, and what is around the table
+#
+# That there is something to change is no failure. That it cannot be told is one, and so is what gorb could not do.
+set -u
+cd "$(dirname "$0")"
+failed=0
+
+told() { # the exit code of gorb plan --exit-code
+	case $1 in
+	0 | 3) ;;
+	*) failed=1 ;;
+	esac
+}
+
+# A table does not say what is gorb's. With -f all of it is, so that a service that is taken out shows as -D.
+if [ $# -eq 0 ]; then
+	for table in tables/*.json; do
+		echo "# $table"
+		gorb plan --exit-code -f --against "$table" conf/gorb.toml
+		told $?
+	done
+fi
+for director; do
+	echo "# $director"
+	tar -C conf -cf - . | ssh "$director" 'new=$(mktemp -d) && tar -C "$new" -xf - && gorb plan --exit-code "$new/gorb.toml"
+		code=$?; rm -rf "$new"; exit $code'
+	told $?
+done
+exit $failed
