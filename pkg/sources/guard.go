@@ -10,9 +10,6 @@ import (
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
-// few is the number of services that may always leave at once, as long as some stay.
-const few = 4
-
 // identity is what the kernel knows a service by.
 type identity struct {
 	protocol spec.Protocol
@@ -49,11 +46,9 @@ func leaving(from, to *spec.Desired) map[identity]string {
 	return gone
 }
 
-// doubtful says whether so many of all services leave that it looks like an accident: all of them, or more than half
-// and not just a few.
-func doubtful(gone, all int) bool {
-	return gone > 0 && (gone == all || gone > few && 2*gone > all)
-}
+// doubtful says whether so many of all services leave that it looks like an accident, by the limits that a remote source
+// has unless it declares others: all of them, or more than half and at least five.
+func doubtful(gone, all int) bool { return limits{percent: 50, floor: 5}.exceeded(gone, all) }
 
 // examples is the first of the names of what leaves, for the log.
 func examples(gone map[identity]string) []string {
