@@ -14,6 +14,10 @@ type completer struct {
 	name     string
 	faulty   faulty
 	masks    map[string]netmask // of services whose family is not known yet
+	doubts   *report            // nil: nobody wants to know
+	asked    []asked            // the hosts that are checked for who may not ask for any
+	portless bool               // that a backend has no port to check was reported
+	crossed  bool               // that a backend is checked from the other family was reported
 }
 
 // sound reports whether the given keys of the service can be judged; "" is any that is missing.
@@ -32,7 +36,7 @@ func (c *completer) service() Service {
 		Persistent: d.persistent.over(base.persistent).or(0),
 		Engine:     d.engine.or(""),
 		Drain:      d.drain.over(base.drain).or(DefaultDrain),
-		Pulse:      d.pulse.over(base.pulse).complete(),
+		RemoveDown: d.onDown.over(base.onDown).or("drain") == "remove",
 	}
 	if d.fwmark.set {
 		c.markIdentity(&s)
@@ -41,6 +45,7 @@ func (c *completer) service() Service {
 	}
 	c.netmask(&s)
 	c.flags(&s)
+	s.Pulse = c.servicePulse(&s)
 	s.Backends = slices.Grow(s.Backends, len(d.backends))
 	for _, name := range sortedKeys(d.backends) {
 		if d.backends[name].disabled.value {
@@ -124,16 +129,4 @@ func (c *completer) flagsf(format string, args ...any) {
 		return
 	}
 	c.report.addf(path{"defaults", "service", "flags"}, format+", in service %s", append(args, keyString(c.name))...)
-}
-
-// complete fills in the defaults of a pulse; no pulse stays none.
-func (p *declaredPulse) complete() *Pulse {
-	if p == nil {
-		return nil
-	}
-	pulse := &Pulse{Type: p.kind.or(defaultPulse), Interval: p.interval.or(DefaultInterval)}
-	if len(p.args) > 0 {
-		pulse.Args = p.args
-	}
-	return pulse
 }

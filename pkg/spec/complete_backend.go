@@ -12,7 +12,6 @@ func (c *completer) backend(s *Service, name string, d *declaredBackend) Backend
 		Method: d.method.over(base.method).or(NAT),
 		Upper:  d.upper.over(base.upper).or(0),
 		Lower:  d.lower.over(base.lower).or(0),
-		Pulse:  d.pulse.complete(),
 	}
 	if !d.host.set && c.faulty.soundBackend(c.name, name, "host", "") {
 		c.backendf(name, "host", "missing; a backend needs one")
@@ -24,6 +23,7 @@ func (c *completer) backend(s *Service, name string, d *declaredBackend) Backend
 	if c.faulty.soundBackend(c.name, name, "method", "tunnel_port", "tunnel_checksum", "") {
 		c.tunnel(&b, d)
 	}
+	b.Pulse = c.backendPulse(s, &b, d.pulse)
 	return b
 }
 

@@ -36,6 +36,7 @@ type declared struct {
 	gorb     declaredGorb
 	ipvs     declaredIPVS
 	consul   declaredConsul
+	probe    declaredProbe
 	defaults declaredDefaults
 	services map[string]*declaredService
 }
@@ -74,6 +75,7 @@ type declaredSync struct {
 type declaredDefaults struct {
 	service declaredService
 	backend declaredBackend
+	pulse   *declaredPulse // below those of services and backends
 }
 
 type declaredService struct {
@@ -89,6 +91,7 @@ type declaredService struct {
 	engine     opt[string]
 	drain      opt[time.Duration]
 	pulse      *declaredPulse
+	onDown     opt[string]
 	disabled   opt[bool]
 	backends   map[string]*declaredBackend
 }
@@ -111,18 +114,13 @@ type declaredEncap struct {
 	checksum opt[Checksum]
 }
 
-type declaredPulse struct {
-	kind     opt[string]
-	interval opt[time.Duration]
-	args     map[string]any // string or int64
-}
-
 // over returns what holds where d lies over under.
 func (d declared) over(under declared) declared {
 	return declared{
 		gorb:     d.gorb.over(under.gorb),
 		ipvs:     d.ipvs.over(under.ipvs),
 		consul:   d.consul.over(under.consul),
+		probe:    d.probe.over(under.probe),
 		defaults: d.defaults.over(under.defaults),
 		services: overlay(d.services, under.services, (*declaredService).over),
 	}
@@ -171,7 +169,11 @@ func (s *declaredSync) over(under *declaredSync) *declaredSync {
 }
 
 func (d declaredDefaults) over(under declaredDefaults) declaredDefaults {
-	return declaredDefaults{service: *d.service.over(&under.service), backend: *d.backend.over(&under.backend)}
+	return declaredDefaults{
+		service: *d.service.over(&under.service),
+		backend: *d.backend.over(&under.backend),
+		pulse:   d.pulse.over(under.pulse),
+	}
 }
 
 func (s *declaredService) over(under *declaredService) *declaredService {
@@ -188,6 +190,7 @@ func (s *declaredService) over(under *declaredService) *declaredService {
 		engine:     s.engine.over(under.engine),
 		drain:      s.drain.over(under.drain),
 		pulse:      s.pulse.over(under.pulse),
+		onDown:     s.onDown.over(under.onDown),
 		disabled:   s.disabled.over(under.disabled),
 		backends:   overlay(s.backends, under.backends, (*declaredBackend).over),
 	}
@@ -210,21 +213,6 @@ func (b *declaredBackend) over(under *declaredBackend) *declaredBackend {
 
 func (e declaredEncap) over(under declaredEncap) declaredEncap {
 	return declaredEncap{port: e.port.over(under.port), checksum: e.checksum.over(under.checksum)}
-}
-
-// over is like the others; no pulse at all is nil.
-func (p *declaredPulse) over(under *declaredPulse) *declaredPulse {
-	if p == nil || under == nil {
-		if p == nil {
-			return under
-		}
-		return p
-	}
-	return &declaredPulse{
-		kind:     p.kind.over(under.kind),
-		interval: p.interval.over(under.interval),
-		args:     overlay(p.args, under.args, func(top, _ any) any { return top }),
-	}
 }
 
 // overlay merges two tables; both decides where a key is in both.

@@ -14,7 +14,7 @@ import (
 
 // sameValues compares what Desired says, and not the layers that it came from.
 var sameValues = cmp.Options{
-	cmpopts.EquateComparable(netip.Addr{}),
+	cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}),
 	cmpopts.IgnoreUnexported(Desired{}),
 	cmpopts.EquateEmpty(),
 }
@@ -87,12 +87,9 @@ func TestFull(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := netip.MustParseAddr
-	ready := func(interval time.Duration, args map[string]any) *Pulse {
-		all := map[string]any{"path": "/ready"}
-		for k, v := range args {
-			all[k] = v
-		}
-		return &Pulse{Type: "http", Interval: interval, Args: all}
+	ready := func(interval time.Duration, a Args) *Pulse {
+		a.Path = "/ready"
+		return pulse(PulseHTTP, interval, a)
 	}
 	want := &Desired{
 		Gorb: Gorb{
@@ -104,6 +101,7 @@ func TestFull(t *testing.T) {
 			Name: "{{.Name}}-{{ .Port }}-{{.Protocol}}", Tags: []string{"lb", "ipvs"}, Meta: map[string]string{"team": "net"},
 			WarnBelow: 50, DeregisterAtExit: true,
 		},
+		Probe: Probe{MaxExec: 8, MaxChecks: 500, Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")}},
 		IPVS: IPVS{
 			Timeouts: Timeouts{TCP: 15 * time.Minute, TCPFin: 2 * time.Minute, UDP: 744 * time.Hour},
 			Sysctls: map[string]string{
@@ -116,7 +114,7 @@ func TestFull(t *testing.T) {
 		Services: []Service{
 			{
 				Name: "dns", Port: 53, Protocol: UDP, Method: "wlc", Flags: OnePacket, Persistent: 10 * time.Minute,
-				Netmask: 0xffffff00, Engine: "sip", Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
+				Netmask: 0xffffff00, Engine: "sip", Drain: 90 * time.Second, Pulse: unchecked,
 				Backends: []Backend{
 					{Name: "a", Host: addr("10.1.0.3"), Port: 53, Weight: 10, Method: Tunnel},
 					{
@@ -134,27 +132,27 @@ func TestFull(t *testing.T) {
 			},
 			{
 				Name: "every", Host: addr("2001:db8::1"), Protocol: SCTP, Family: IPv6, Method: "wlc",
-				Persistent: maxDuration, Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
+				Persistent: maxDuration, Drain: 90 * time.Second, Pulse: unchecked,
 				Backends: []Backend{{Name: "a", Host: addr("2001:db8::5"), Weight: 65535, Method: DR, Upper: 1000, Lower: 800}},
 			},
 			{
 				Name: "mark", Fwmark: 1<<32 - 1, Family: IPv6, Method: "wlc", Flags: OnePacket, Persistent: 6 * time.Minute,
-				Netmask: 64, Drain: 90 * time.Second, Pulse: ready(10*time.Second, nil),
+				Netmask: 64, Drain: 90 * time.Second, Pulse: ready(10*time.Second, Args{}),
 				Backends: []Backend{
-					{Name: "a", Host: addr("2001:db8::3"), Weight: 10, Method: Tunnel, Upper: 1000, Lower: 800},
+					{Name: "a", Host: addr("2001:db8::3"), Weight: 10, Method: Tunnel, Upper: 1000, Lower: 800, Pulse: unchecked},
 					{Name: "b", Host: addr("2001:db8::4"), Port: 8080, Weight: 10, Method: NAT, Upper: 1000, Lower: 800},
 				},
 			},
 			{
 				Name: "web", Host: addr("10.0.0.1"), Port: 80, Protocol: TCP, Family: IPv4, Method: "sh",
 				Flags: Flag1 | Flag2,
-				Pulse: ready(5*time.Second, map[string]any{
-					"method": "HEAD", "host": "10.0.0.2", "port": int64(8081), "expect": int64(204),
+				Pulse: ready(5*time.Second, Args{
+					Method: "HEAD", Host: addr("10.0.0.2"), Port: 8081, Statuses: []StatusRange{{204, 204}},
 				}),
 				Backends: []Backend{
 					{
 						Name: "a", Host: addr("10.1.0.1"), Port: 8080, Weight: 100, Method: NAT, Upper: 1000, Lower: 800,
-						Pulse: &Pulse{Type: "tcp", Interval: time.Minute},
+						Pulse: pulse(PulseTCP, time.Minute, Args{}),
 					},
 					{
 						Name: "b.example:80", Host: addr("2001:db8::2"), Port: 80, Weight: 10, Method: Tunnel, Upper: 1000, Lower: 800,
@@ -174,7 +172,7 @@ full.toml:25: ipvs.sync.master: the kernel runs no sync daemon beside a backend 
 		`service's, as "b.example:80" of web is; it refuses whichever comes second
 full.toml:33: ipvs.sync.backup: the kernel runs no sync daemon beside a backend of another family than its ` +
 		`service's, as "b.example:80" of web is; it refuses whichever comes second
-full.toml:100: services.dns.backends.d.weight: 2147483647 is over 65535: programs that keep 16 bits of a weight read it as 65535`
+full.toml:105: services.dns.backends.d.weight: 2147483647 is over 65535: programs that keep 16 bits of a weight read it as 65535`
 	if diff := cmp.Diff(wantWarnings, got.Warnings.Error()); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)
 	}
@@ -191,6 +189,7 @@ func TestMinimalJSON(t *testing.T) {
 			Socket: "/run/gorb/gorb.sock", StartTimeout: 30 * time.Second,
 		},
 		Consul: Consul{Address: "http://127.0.0.1:8500", Name: "{{.Name}}"},
+		Probe:  Probe{MaxExec: 64, MaxChecks: 10_000},
 		Services: []Service{{
 			Name: "web", Host: netip.MustParseAddr("10.0.0.1"), Port: 80, Protocol: TCP, Family: IPv4, Method: "wrr",
 			Drain: 5 * time.Minute,
@@ -198,7 +197,7 @@ func TestMinimalJSON(t *testing.T) {
 				{Name: "a", Host: netip.MustParseAddr("10.1.0.1"), Port: 80, Weight: 100, Method: NAT},
 				{
 					Name: "b", Host: netip.MustParseAddr("10.1.0.2"), Port: 80, Method: NAT,
-					Pulse: &Pulse{Type: "http", Interval: time.Minute, Args: map[string]any{"expect": int64(200), "path": "/hé"}},
+					Pulse: pulse(PulseHTTP, time.Minute, Args{Path: "/hé", Statuses: []StatusRange{{200, 200}}}),
 				},
 			},
 		}},

@@ -10,6 +10,7 @@ type Desired struct {
 	Gorb     Gorb
 	IPVS     IPVS
 	Consul   Consul
+	Probe    Probe
 	Services []Service // by name
 	Warnings Problems  // what is allowed and likely a mistake
 
@@ -19,6 +20,8 @@ type Desired struct {
 
 	layers []*Document        // what it was merged from, to say where a field was set
 	masks  map[string]netmask // by name, of the services whose family WithHost will tell
+	doubts []pending          // what is likely a mistake in what was declared, and does not show in the rest
+	asked  []asked            // hosts that are checked for who may not ask for any
 }
 
 // Gorb is the daemon's own configuration, [gorb]. It comes only from local files.
@@ -82,8 +85,10 @@ type Service struct {
 	OneClient bool
 	Engine    string        // of persistence: "sip"; "": none
 	Drain     time.Duration // how long a leaving backend may keep its connections (default 5m; 0: not at all)
-	Pulse     *Pulse        // for the backends that name none; nil: not declared
-	Backends  []Backend     // by name
+	Pulse     *Pulse        // for the backends that name none; nil: nobody says anything, see PulseOf
+	// RemoveDown is on_down = "remove": a backend that is down leaves the kernel. By default it stays, at weight 0.
+	RemoveDown bool
+	Backends   []Backend // by name
 }
 
 // Backend is a real server, [services.NAME.backends.NAME].
@@ -96,14 +101,7 @@ type Backend struct {
 	Upper  uint32 // upper_threshold: with so many connections it gets no new ones; 0: no limit
 	Lower  uint32 // lower_threshold: with fewer it gets them again; 0: three quarters of Upper
 	Tunnel Encap  // of GUE and GRE
-	Pulse  *Pulse // nil: the service's
-}
-
-// Pulse is a health check. Until checks are made it is only carried.
-type Pulse struct {
-	Type     string         // "none", "tcp" or "http" (default "tcp")
-	Interval time.Duration  // over 0 (default 1m)
-	Args     map[string]any // "method", "host", "path": string; "port", "expect": int64; nil: none
+	Pulse  *Pulse // nil: the service's, see PulseOf
 }
 
 // Protocol is "tcp", "udp" or "sctp".

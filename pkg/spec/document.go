@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,6 +17,7 @@ type Document struct {
 	format   Format
 	text     string  // kept to find the line of a field when somebody asks
 	at       path    // where in the configuration the text belongs; nil: it is the whole
+	remote   bool    // it came from elsewhere, or a part did
 	override *change // of which it is the body; nil: it is no override's
 	empty    bool
 	services bool // it has the key, if only an empty one
@@ -43,6 +45,9 @@ func (d *Document) Is(data []byte) bool {
 // that belongs at a path is never empty: it says that there is something.
 func (d *Document) Empty() bool { return d.empty }
 
+// Remote reports whether the document, or a part of it, came from elsewhere.
+func (d *Document) Remote() bool { return d.remote }
+
 // Sources returns the sources that the document declares, [[sources]], in order.
 func (d *Document) Sources() []SourceDecl { return slices.Clone(d.sources) }
 
@@ -60,8 +65,8 @@ func Decode(name string, f Format, data []byte) (*Document, error) {
 
 // DecodeWith is Decode for a document that is not whole, or not a file of the operator's own.
 func DecodeWith(name string, f Format, data []byte, o Options) (*Document, error) {
-	d := &Document{name: name, format: f, at: slices.Clone(o.At)}
-	if p, bad := unreadable(data, o.Origin.maxSize()); bad {
+	d := &Document{name: name, format: f, at: slices.Clone(o.At), remote: o.Origin == Remote}
+	if p, bad := unreadable(data, cmp.Or(o.MaxSize, o.Origin.maxSize())); bad {
 		return nil, d.problems(p)
 	}
 	d.text = string(bytes.TrimPrefix(data, []byte(utf8BOM)))

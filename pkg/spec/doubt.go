@@ -108,18 +108,17 @@ func (s *Service) doubtHash(r *report) {
 }
 
 // whenZero says what brings a backend of the service to weight 0: its declaration, a health check, or that it leaves
-// and drains. Pulses count where they are declared. It is "" where nothing does.
+// and drains. It is "" where nothing does.
 func (s *Service) whenZero() string {
-	checked := s.Pulse
-	for _, b := range s.Backends {
+	checked := false
+	for i := range s.Backends {
+		b := &s.Backends[i]
 		if b.Weight == 0 {
 			return "as " + keyString(b.Name) + " is"
 		}
-		if b.Pulse != nil && b.Pulse.Type != "none" {
-			checked = b.Pulse
-		}
+		checked = checked || s.PulseOf(b).Type != PulseNone
 	}
-	if checked != nil && checked.Type != "none" {
+	if checked {
 		return "as its pulse makes one that is down"
 	}
 	if s.Drain > 0 {

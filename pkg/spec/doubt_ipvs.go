@@ -18,6 +18,9 @@ func (d *Desired) WarningsOn(release string) Problems {
 	for i := range d.Services {
 		d.Services[i].doubt(&r)
 	}
+	for _, p := range d.doubts {
+		r.add(p)
+	}
 	return r.problems(d.layers)
 }
 

@@ -44,9 +44,14 @@ func TestWarnings(t *testing.T) {
 				"as its pulse makes one that is down; flags = \"mh-fallback\"" + fallback,
 		},
 		"dh, drains": {
-			"method = \"dh\"\n", backend,
+			"method = \"dh\"\npulse = { type = \"none\" }\n", backend,
 			"gorb.toml:3: services.web.method: dh refuses the clients of a backend at weight 0, " +
 				"as one that leaves is until it has drained (at most 5m); dh has no fallback; sh and mh do",
+		},
+		"dh, checked by default": {
+			"method = \"dh\"\n", backend,
+			"gorb.toml:3: services.web.method: dh refuses the clients of a backend at weight 0, " +
+				"as its pulse makes one that is down; dh has no fallback; sh and mh do",
 		},
 		"dh, never at 0": {"method = \"dh\"\ndrain = \"0\"\npulse = { type = \"none\" }\n", backend, ""},
 		"none": {

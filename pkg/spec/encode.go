@@ -34,7 +34,7 @@ func Encode(services []Service, f Format, comment string) ([]byte, error) {
 	return nil, fmt.Errorf("encode: %q is not a format that gorb writes (toml, json)", string(f))
 }
 
-// setting is a key of a table, its value a string, bool, int64 or []setting.
+// setting is a key of a table, its value a string, bool, int64, float64, []string or []setting.
 type setting struct {
 	key    string
 	value  any
@@ -76,8 +76,11 @@ func (s *Service) settings() []setting {
 	if s.Drain != DefaultDrain {
 		out = append(out, set("drain", formatDuration(s.Drain)))
 	}
+	if s.RemoveDown {
+		out = append(out, set("on_down", "remove"))
+	}
 	out = s.Pulse.appendTo(out)
-	if s.Pulse != nil && s.Pulse.Type == "none" {
+	if s.Pulse != nil && s.Pulse.Type == PulseNone {
 		out[len(out)-1].remark = noPulse
 	}
 	return out
@@ -105,25 +108,6 @@ func (b *Backend) settings() []setting {
 		out = append(out, set("lower_threshold", int64(b.Lower)))
 	}
 	return b.Pulse.appendTo(out)
-}
-
-// appendTo adds the pulse to a table's settings, where there is one.
-func (p *Pulse) appendTo(out []setting) []setting {
-	if p == nil {
-		return out
-	}
-	table := []setting{set("type", p.Type)}
-	if p.Interval != DefaultInterval {
-		table = append(table, set("interval", formatDuration(p.Interval)))
-	}
-	if len(p.Args) > 0 {
-		var args []setting
-		for _, key := range sortedKeys(p.Args) {
-			args = append(args, set(key, p.Args[key]))
-		}
-		table = append(table, set("args", args))
-	}
-	return append(out, set("pulse", table))
 }
 
 // byName returns the backends in the order of their names.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // encodeJSON writes a service's keys one a line, and a backend on one line.
@@ -45,6 +46,12 @@ func jsonValue(v any) string {
 	switch v := v.(type) {
 	case string:
 		return jsonString(v)
+	case []string:
+		parts := make([]string, len(v))
+		for i, s := range v {
+			parts[i] = jsonString(s)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
 	case []setting:
 		b := []byte{'{'}
 		for i, s := range v {

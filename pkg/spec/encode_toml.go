@@ -56,6 +56,12 @@ func tomlValue(v any) string {
 	switch v := v.(type) {
 	case string:
 		return tomlString(v)
+	case []string:
+		parts := make([]string, len(v))
+		for i, s := range v {
+			parts[i] = tomlString(s)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
 	case []setting:
 		parts := make([]string, len(v))
 		for i, s := range v {

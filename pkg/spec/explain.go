@@ -81,6 +81,20 @@ func (d *Document) mentions(service, backend string) bool {
 	return s != nil && (backend == "" || s.backends[backend] != nil)
 }
 
+// Backend returns a backend and its service, or says that there is none, and which was perhaps meant.
+func (d *Desired) Backend(service, name string) (*Service, *Backend, error) {
+	s := d.service(service)
+	if s == nil {
+		return nil, nil, d.noService(service)
+	}
+	for i := range s.Backends {
+		if s.Backends[i].Name == name {
+			return s, &s.Backends[i], nil
+		}
+	}
+	return nil, nil, d.noBackend(service, name)
+}
+
 func (d *Desired) noService(name string) error {
 	var known []string
 	for i := range d.Services {

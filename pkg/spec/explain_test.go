@@ -61,8 +61,16 @@ flags = "sh-port" (base.toml:11)
 persistent = false (default)
 pulse.args.expect = 200 (base.toml:13)
 pulse.args.path = "/b" (top.toml:7); not "/a" (base.toml:13)
+pulse.backoff = 1 (default)
+pulse.fall = 1 (default)
+pulse.fast_interval = "1m" (default)
+pulse.initial = "kernel" (default)
 pulse.interval = "1m" (default)
+pulse.restore = "gradual" (default)
+pulse.rise = 1 (default)
+pulse.timeout = "5s" (default)
 pulse.type = "http" (base.toml:13)
+pulse.window = 100 (default)
 backends.a = { host = "10.1.0.1", port = 8080, weight = 60 } (top.toml:8); not { host = "10.1.0.1", weight = 50 } (base.toml:14)
 backends.b = { host = "10.1.0.2", port = 80 } (base.toml:17)
 `,
@@ -87,8 +95,16 @@ weight = 100 (default)
 method = "nat" (default)
 pulse.args.expect = 200 (base.toml:13 in services.web)
 pulse.args.path = "/b" (top.toml:7 in services.web); not "/a" (base.toml:13 in services.web)
+pulse.backoff = 1 (default)
+pulse.fall = 1 (default)
+pulse.fast_interval = "1m" (default)
+pulse.initial = "kernel" (default)
 pulse.interval = "1m" (default)
+pulse.restore = "gradual" (default)
+pulse.rise = 1 (default)
+pulse.timeout = "5s" (default)
 pulse.type = "http" (base.toml:13 in services.web)
+pulse.window = 100 (default)
 `,
 		},
 		{
@@ -100,8 +116,16 @@ weight = 100 (default)
 method = "nat" (default)
 pulse.args.expect = 200 (base.toml:13 in services.web)
 pulse.args.path = "/b" (top.toml:7 in services.web); not "/a" (base.toml:13 in services.web)
+pulse.backoff = 1 (default)
+pulse.fall = 1 (default)
+pulse.fast_interval = "1m" (default)
+pulse.initial = "kernel" (default)
 pulse.interval = "1m" (default)
+pulse.restore = "gradual" (default)
+pulse.rise = 1 (default)
+pulse.timeout = "5s" (default)
 pulse.type = "http" (base.toml:13 in services.web); not "none" (override web/b)
+pulse.window = 100 (default)
 `,
 		},
 		{
@@ -225,9 +249,12 @@ func TestExplainOwnHost(t *testing.T) {
 // TestSaid: whatever key the schema has, Explain knows how to write it.
 func TestSaid(t *testing.T) {
 	s := mustParse(everyField).declared.services["s"]
+	pulse := s.pulse.said(nil)[0].value.([]setting)
 	for kind, pair := range map[string][2][]string{
 		"service": {sortedKeys(serviceFields), append(keysSaid(s.said()), "backends")},
 		"backend": {sortedKeys(backendFields), keysSaid(s.backends["b"].said())},
+		"pulse":   {sortedKeys(pulseFields), keysSaid(pulse)},
+		"args":    {sortedKeys(arguments), keysSaid(pulse[len(pulse)-1].value.([]setting))},
 	} {
 		known := make(map[string]bool)
 		for _, key := range pair[1] {

@@ -1,6 +1,9 @@
 package spec
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // faulty is where documents are wrong: the paths of what was reported and, for an unknown key, that of its table and "",
 // because any key of that table may be what it was to be. What depends on a faulty field cannot be judged.
@@ -39,4 +42,18 @@ func (f faulty) clean(table path, keys []string) bool {
 	return !slices.ContainsFunc(keys, func(key string) bool {
 		return f[append(slices.Clone(table), key).String()]
 	})
+}
+
+// under reports whether something is wrong within a table.
+func (f faulty) under(table path) bool {
+	if len(f) == 0 {
+		return false
+	}
+	at := table.String()
+	for wrong := range f {
+		if rest, ok := strings.CutPrefix(wrong, at); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
 }

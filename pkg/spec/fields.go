@@ -30,7 +30,8 @@ func (t *story) fields(s *Service) []Field {
 	if s.OwnHost {
 		builtin = append(builtin, set("host", s.Host.String()))
 	}
-	fields := t.makeFields(append(builtin, s.Pulse.defaults()...))
+	t.underlay()
+	fields := settled(t.makeFields(append(builtin, s.Pulse.defaults()...)), s.Pulse)
 	for i, f := range fields { // the summary is of what came of the backend
 		if p, _ := parsePath(f.Path); isBackend(f.Path) && f.Value != "" && s.backend(p[1]) != nil {
 			fields[i].Value = tomlValue(s.backend(p[1]).settings())
@@ -54,15 +55,39 @@ func (t *story) fieldsOfBackend(s *Service, name string) []Field {
 	if b.Tunnel.Port == 0 {
 		delete(t.defaults, "tunnel_port")
 	}
-	return t.makeFields(append(builtin, b.Pulse.defaults()...))
+	if t.saysOfPulse() {
+		t.underlay()
+	}
+	return settled(t.makeFields(append(builtin, b.Pulse.defaults()...)), b.Pulse)
 }
 
-// defaults are the settings of a pulse that may have been left out.
-func (p *Pulse) defaults() []setting {
-	if p == nil {
-		return nil
+// saysOfPulse reports whether anybody says anything of the object's own pulse.
+func (t *story) saysOfPulse() bool {
+	for key, h := range t.keys {
+		if h.live && strings.HasPrefix(key, "pulse.") {
+			return true
+		}
 	}
-	return []setting{set("pulse", []setting{set("type", p.Type), set("interval", formatDuration(p.Interval))})}
+	return false
+}
+
+// settled puts right what layers said of a pulse and does not hold in the whole: a type of [defaults] where there is
+// nothing to connect to, and what an answer of another type was to be.
+func settled(fields []Field, p *Pulse) []Field {
+	if p == nil {
+		return fields
+	}
+	for i, f := range fields {
+		kind := tomlValue(p.Type)
+		if f.Path == "pulse.type" && f.Value != "" && f.Value != kind {
+			f.Hid = append([]Given{{f.Value, f.From}}, f.Hid...)
+			f.Value, f.From = kind, Place{Source: builtIn}
+			fields[i] = f
+		}
+	}
+	return slices.DeleteFunc(fields, func(f Field) bool {
+		return f.Path == "pulse.args.expect" && f.Value != "" && p.Args.Expect == "" && len(p.Args.Statuses) == 0
+	})
 }
 
 // hidden puts before the fields of an object that is not there who hid it.

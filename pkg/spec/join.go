@@ -98,6 +98,7 @@ func (j *joiner) note(c clash) {
 // add adds a part.
 func (j *joiner) add(d *Document) {
 	j.doc.parts = append(j.doc.parts, d)
+	j.doc.remote = j.doc.remote || d.remote
 	j.doc.empty = j.doc.empty && d.empty
 	j.doc.services = j.doc.services || d.services
 	maps.Copy(j.doc.faulty, d.faulty)

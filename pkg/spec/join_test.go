@@ -162,7 +162,7 @@ func TestJoinIsMerge(t *testing.T) {
 				for _, b := range backends {
 					text := jsonValue(b.settings())
 					d, err := DecodeWith(fmt.Sprint(i, b.Name), JSON, []byte(text), Options{
-						At: []string{"services", s.Name, "backends", b.Name}, Origin: Remote,
+						At: []string{"services", s.Name, "backends", b.Name},
 					})
 					if err != nil {
 						r.Fatal(err)

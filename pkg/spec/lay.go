@@ -165,7 +165,9 @@ func (l *laying) merge(docs []*Document, base declared, order []int) (m merged) 
 	if m.desired, m.err = whole.complete(docs, picked(l.all, order)); m.err != nil {
 		return m
 	}
-	m.desired, m.err = l.finish(m.desired)
+	if m.desired, m.err = m.desired.checkAsked(); m.err == nil {
+		m.desired, m.err = l.finish(m.desired)
+	}
 	m.unfinished = m.err != nil
 	return m
 }

@@ -83,7 +83,7 @@ func TestLay(t *testing.T) {
 		},
 		"what a later one mends stays": {
 			[]string{
-				`patch web {"port": 0}`, `patch web {"persistent": true}`, `patch web/a {"host": "10.1.0.2"}`, `patch web {"port": -1}`,
+				`patch web {"port": 0}`, `patch web {"persistent": true, "pulse": null}`, `patch web/a {"host": "10.1.0.2"}`, `patch web {"port": -1}`,
 				`patch web/b {"host": "10.1.0.1"}`, `patch web/b {"method": "dr", "port": 9}`,
 			},
 			laid{Services: all, Invalid: map[int]string{

@@ -18,7 +18,6 @@ const (
 	defaultStart     = 30 * time.Second
 	defaultMethod    = "wrr" // GORB's, since health checks change weights
 	defaultWeight    = 100
-	defaultPulse     = "tcp"
 )
 
 // The defaults that whoever makes a Service needs, so that Encode leaves them out.
@@ -42,6 +41,9 @@ func MergeWith(docs []*Document, overrides []Override) (*Desired, error) {
 	all, order, wrong := changes(overrides)
 	whole, _ := layered(docs).lay(all, order)
 	desired, err := whole.complete(docs, picked(all, order))
+	if err == nil {
+		desired, err = desired.checkAsked()
+	}
 	if len(wrong) == 0 {
 		return desired, err
 	}
@@ -74,11 +76,12 @@ func (d declared) complete(docs []*Document, over []*change) (*Desired, error) {
 		layers = append(layers, c.doc)
 	}
 
-	var faults report
+	var faults, doubts report
 	desired := &Desired{
 		Gorb:   d.gorb.complete(&faults, wrong),
 		IPVS:   d.ipvs.complete(&faults, wrong),
 		Consul: d.consul.complete(&faults, wrong),
+		Probe:  d.probe.complete(),
 		layers: layers,
 		masks:  make(map[string]netmask),
 	}
@@ -89,14 +92,16 @@ func (d declared) complete(docs []*Document, over []*change) (*Desired, error) {
 		}
 		c := completer{
 			report: &faults, defaults: &d.defaults, declared: d.services[name], name: name, faulty: wrong,
-			masks: desired.masks,
+			masks: desired.masks, doubts: &doubts,
 		}
 		desired.Services = append(desired.Services, c.service())
+		desired.asked = append(desired.asked, c.asked...)
 	}
 	desired.checkHosts(&faults, wrong)
 	if !faults.empty() || len(known) > 0 {
 		return nil, inOrder(layers, append(known, faults.problems(layers)...))
 	}
+	desired.doubts = doubts.found
 	desired.Warnings = desired.WarningsOn("")
 	return desired, nil
 }
@@ -146,7 +151,10 @@ func Settings(docs ...*Document) (*Desired, error) {
 	}
 	var faults report
 	all := layered(docs)
-	d := &Desired{Gorb: all.gorb.complete(&faults, wrong), Consul: all.consul.complete(&faults, wrong), Incomplete: true}
+	d := &Desired{
+		Gorb: all.gorb.complete(&faults, wrong), Consul: all.consul.complete(&faults, wrong), Probe: all.probe.complete(),
+		Incomplete: true,
+	}
 	if !faults.empty() || len(known) > 0 {
 		return nil, inOrder(docs, append(known, faults.problems(docs)...))
 	}

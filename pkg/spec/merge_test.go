@@ -36,6 +36,7 @@ func TestMergeNothing(t *testing.T) {
 			Socket: "/run/gorb/gorb.sock", StartTimeout: 30 * time.Second,
 		},
 		Consul: Consul{Address: "http://127.0.0.1:8500", Name: "{{.Name}}"},
+		Probe:  Probe{MaxExec: 64, MaxChecks: 10_000},
 	}
 	if diff := cmp.Diff(want, merge(t), sameValues); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -79,7 +80,7 @@ host = "10.1.0.2"
 		{
 			Name: "web", Host: netip.MustParseAddr("10.0.0.1"), Port: 81, Protocol: TCP, Family: IPv4,
 			Method: "lc", Drain: time.Minute,
-			Pulse: &Pulse{Type: "http", Interval: 5 * time.Second, Args: map[string]any{"path": "/b", "expect": int64(200)}},
+			Pulse: pulse(PulseHTTP, 5*time.Second, Args{Path: "/b", Statuses: []StatusRange{{200, 200}}}),
 			Backends: []Backend{
 				{Name: "a", Host: netip.MustParseAddr("10.1.0.1"), Port: 81, Method: NAT},
 				{Name: "b", Host: netip.MustParseAddr("10.1.0.2"), Port: 81, Weight: 100, Method: NAT},
@@ -173,7 +174,7 @@ func TestLinesOfInlineAndQuotedKeys(t *testing.T) {
 		"'services'.web.\"port\" = 80 # [services.web]\n" +
 		"services.web.backends = {\n  a = { host = \"10.1.0.1\", # {\n    port = 1 }, \"b.c\" = {\n host = \"10.1.0.2\" } }\n" +
 		"[services.web.pulse.args]\nhost = '10.0.0.2'\n" +
-		"path = \"\"\"/a\\\n  #\"[x]\"\"\"\"\nexpect = 200\n"
+		"path = \"\"\"/a\\\n  ?\"[x]\"\"\"\"\nexpect = 200\n"
 	desired := merge(t, decode(t, "gorb.toml", text))
 	for field, want := range map[string]int{
 		"services":                           1,
@@ -295,7 +296,7 @@ persistent = "1m"
 persistence_netmask = 24
 pe = "sip"
 drain = "1m"
-pulse = { type = "http", args = { path = "/" } }
+pulse = { type = "http", args = { path = "/", port = 9 } }
 [services.web.backends.a]
 host = "10.1.0.1"
 port = 81
@@ -303,7 +304,7 @@ weight = 1
 method = "nat"
 upper_threshold = 20
 lower_threshold = 10
-pulse = { type = "tcp", interval = "1s" }
+pulse = { type = "tcp", interval = "1s", args.port = 9 }
 [services.web.backends.tunnel]
 host = "10.1.0.3"
 method = "gue"
@@ -329,6 +330,7 @@ tunnel_checksum = "csum"
 		{"tunnel_port = 6080", "tunnel_port = 6081"},
 		{`"csum"`, `"remcsum"`},
 		{"drain = \"1m\"", "drain = \"2m\""},
+		{"drain = \"1m\"", "drain = \"1m\"\non_down = \"remove\""},
 		{`path = "/"`, `path = "/a"`},
 		{`"http"`, `"none"`},
 		{"services.web.backends.a", "services.web.backends.b"},
@@ -336,7 +338,7 @@ tunnel_checksum = "csum"
 		{"port = 81", "port = 82"},
 		{"weight = 1", "weight = 2"},
 		{`"1s"`, `"2s"`},
-		{"pulse = { type = \"tcp\", interval = \"1s\" }", ""},
+		{"pulse = { type = \"tcp\", interval = \"1s\", args.port = 9 }", ""},
 		{"services.web", "services.www"},
 	} {
 		changed := strings.ReplaceAll(text, change[0], change[1])

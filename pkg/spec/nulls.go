@@ -1,6 +1,9 @@
 package spec
 
-import "maps"
+import (
+	"maps"
+	"net/textproto"
+)
 
 // shape is what takeNulls has to know of a kind of table.
 type shape struct {
@@ -10,7 +13,9 @@ type shape struct {
 }
 
 var (
-	pulseShape    = &shape{knows: has(pulseFields), tables: map[string]*shape{"args": {knows: has(argFields)}}}
+	headersShape  = &shape{knows: func(string) bool { return true }}
+	argsShape     = &shape{knows: has(argFields), tables: map[string]*shape{"headers": headersShape}}
+	pulseShape    = &shape{knows: has(pulseFields), tables: map[string]*shape{"args": argsShape}}
 	backendShape  = &shape{knows: has(backendFields), tables: map[string]*shape{"pulse": pulseShape}}
 	backendsShape = &shape{knows: isName, named: backendShape}
 	serviceShape  = &shape{
@@ -112,9 +117,24 @@ func (p *declaredPulse) without(nulls map[string]any) *declaredPulse {
 	forget(nulls, pulseFields, &c)
 	if below, ok := nulls["args"].(map[string]any); ok {
 		c.args = maps.Clone(c.args)
-		for key := range below {
-			delete(c.args, key)
+		for key, v := range below {
+			headers, some := c.args[key].(map[string]string)
+			names, isTable := v.(map[string]any)
+			if !isTable {
+				delete(c.args, key)
+			} else if some {
+				c.args[key] = withoutHeaders(headers, names)
+			}
 		}
 	}
 	return &c
+}
+
+// withoutHeaders returns headers but for some, in whose names case does not matter.
+func withoutHeaders(headers map[string]string, names map[string]any) map[string]string {
+	headers = maps.Clone(headers)
+	for name := range names {
+		delete(headers, textproto.CanonicalMIMEHeaderKey(name))
+	}
+	return headers
 }

@@ -23,6 +23,8 @@ type Options struct {
 	// Env is what ${NAME} stands for in the strings of a document that asks for that with [gorb] env; nil: the environment
 	// is not looked at, and asking is an error.
 	Env func(name string) (value string, ok bool)
+	// MaxSize is the size in bytes over which the document is refused unread; 0: as its origin has it.
+	MaxSize int
 	// Expand says that the document's source has env = true, so that the document need not ask itself.
 	Expand bool
 }

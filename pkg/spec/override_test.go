@@ -282,6 +282,44 @@ func mustParse(text string) *Document {
 
 // everyField is a document that gives a service and a backend each field there is. It is not for merging.
 const everyField = `
+[services.s.pulse]
+type = "http"
+interval = "5s"
+fast_interval = "1s"
+timeout = "2s"
+rise = 2
+fall = 3
+backoff = 1.5
+max_interval = "1m"
+initial = "up"
+initial_wait = "1s"
+restore = "slow-start"
+window = 10
+slow_start = "30s"
+[services.s.pulse.args]
+method = "GET"
+host = "10.0.0.1"
+port = 1
+source = "10.0.0.2"
+mark = 1
+path = "/"
+expect = 200
+send = "a"
+regexp = "b"
+headers = { A = "b" }
+host_header = "c"
+body = "d"
+expect_body = "e"
+expect_body_regexp = "f"
+http2 = true
+follow = true
+reuse = true
+server_name = "g"
+ca_file = "h"
+cert_file = "i"
+key_file = "j"
+insecure = true
+command = ["k"]
 [services.s]
 host = "10.0.0.1"
 port = 1
@@ -295,7 +333,7 @@ persistence_netmask = 24
 pe = "sip"
 drain = "3m"
 disabled = false
-pulse = { type = "http", interval = "5s", args = { method = "GET", host = "10.0.0.1", port = 1, path = "/", expect = 200 } }
+on_down = "remove"
 [services.s.backends.b]
 host = "10.0.0.1"
 port = 1
@@ -306,7 +344,7 @@ lower_threshold = 1
 tunnel_port = 1
 tunnel_checksum = "csum"
 disabled = true
-pulse = { type = "http", interval = "5s", args = { method = "GET", host = "10.0.0.1", port = 1, path = "/", expect = 200 } }
+pulse = { type = "tcp" }
 `
 
 var allFields = cmp.Exporter(func(reflect.Type) bool { return true })

@@ -110,17 +110,77 @@ func anyPulse(t *rapid.T) *Pulse {
 	if rapid.Bool().Draw(t, "no pulse") {
 		return nil
 	}
+	kind := rapid.SampledFrom([]string{PulseNone, PulseTCP, PulseHTTP, PulseHTTPS, PulseExec}).Draw(t, "type")
+	if kind == PulseNone {
+		return unchecked
+	}
+	if rapid.Bool().Draw(t, "plain") {
+		return pulse(kind, time.Minute, anyArgs(t, kind))
+	}
+	long := func(least time.Duration, what string) time.Duration {
+		return time.Duration(rapid.Int64Range(int64(least), int64(maxDuration)).Draw(t, what))
+	}
 	p := &Pulse{
-		Type:     rapid.SampledFrom([]string{"none", "tcp", "http"}).Draw(t, "type"),
-		Interval: time.Duration(rapid.Int64Range(1, int64(maxDuration)).Draw(t, "interval")),
+		Type: kind, Interval: long(1, "interval"), Timeout: long(1, "timeout"), InitialWait: long(0, "wait"),
+		SlowStart: long(1, "slow start"), Args: anyArgs(t, kind),
+		Rise:    rapid.IntRange(1, maxRise).Draw(t, "rise"),
+		Fall:    rapid.IntRange(1, maxRise).Draw(t, "fall"),
+		Window:  rapid.IntRange(1, maxWindow).Draw(t, "window"),
+		Backoff: rapid.Float64Range(1, maxBackoff).Draw(t, "backoff"),
+		Initial: rapid.SampledFrom([]string{InitialKernel, InitialUp, InitialDown}).Draw(t, "initial"),
+		Restore: rapid.SampledFrom([]string{RestoreGradual, RestoreSlowStart, RestoreImmediate}).Draw(t, "restore"),
 	}
-	if rapid.Bool().Draw(t, "args") {
-		p.Args = map[string]any{
-			"path":   rapid.StringMatching(`/[ -~é\x{a0}\x{2028}😀]*`).Draw(t, "path"),
-			"expect": rapid.Int64Range(100, 599).Draw(t, "expect"),
-		}
-	}
+	p.FastInterval = time.Duration(rapid.Int64Range(1, int64(p.Interval)).Draw(t, "fast"))
+	p.MaxInterval = long(p.Interval, "max")
 	return p
+}
+
+// pulse is one with the defaults of its interval.
+func pulse(kind string, interval time.Duration, a Args) *Pulse {
+	p := (&declaredPulse{interval: some(interval)}).filled(kind)
+	p.Args = a
+	return p
+}
+
+// anyArgs draws args that a type has. There is always a port: without one not every backend can be checked.
+func anyArgs(t *rapid.T, kind string) Args {
+	text := rapid.StringMatching(`[ -~é\x{a0}\x{2028}😀\r\n]{0,9}`)
+	flag := func(what string) bool { return rapid.Bool().Draw(t, what) }
+	a := Args{Port: rapid.Uint16Min(1).Draw(t, "port"), Mark: rapid.Uint32().Draw(t, "mark")}
+	if flag("host") {
+		a.Host, a.Source = netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("2001:db8::8")
+	}
+	switch kind {
+	case PulseTCP:
+		a.Send = string(rapid.SliceOfN(rapid.Byte(), 0, 9).Draw(t, "send"))
+		if a.Expect = text.Draw(t, "expect"); a.Expect == "" {
+			a.Regexp = rapid.SampledFrom([]string{"", `^220 \d+`}).Draw(t, "regexp")
+		}
+	case PulseHTTP, PulseHTTPS:
+		a.Method = rapid.SampledFrom([]string{"", "HEAD"}).Draw(t, "method")
+		a.Path = rapid.StringMatching(`(/[ -"$&->@-~é😀]*(\?[!-"$&-~]*)?)?`).Draw(t, "path")
+		a.Headers = rapid.MapOfN(rapid.SampledFrom([]string{"Accept", "X-Key"}), rapid.StringMatching(`[ -~]*`), 0, 2).
+			Draw(t, "headers")
+		a.Body, a.ExpectBody = text.Draw(t, "body"), text.Draw(t, "expect body")
+		if a.Method == "HEAD" {
+			a.ExpectBody = ""
+		}
+		for from := uint16(100); flag("status"); from += 50 {
+			a.Statuses = append(a.Statuses, StatusRange{from, rapid.Uint16Range(from, from+9).Draw(t, "to")})
+			if from == 550 {
+				break
+			}
+		}
+		a.HTTP2, a.Follow, a.Reuse = flag("http2"), flag("follow"), flag("reuse")
+	case PulseExec:
+		a.Command = append([]string{"/bin/check"}, rapid.SliceOfN(rapid.StringMatching(`[ -~é]*`), 0, 3).Draw(t, "command")...)
+	}
+	if kind == PulseHTTPS {
+		a.Insecure = flag("insecure")
+		a.CAFile = rapid.SampledFrom([]string{"", "/etc/ca.pem"}).Draw(t, "ca")
+		a.ServerName = rapid.SampledFrom([]string{"", "www.example"}).Draw(t, "name")
+	}
+	return a
 }
 
 // TestRoundTrip: whatever services there are, they come back from both formats as they went, and JSON is YAML as well.

@@ -61,3 +61,30 @@ func TestRemoteHoweverWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestJoinedRemote: what is made of parts came from elsewhere if one of them did.
+func TestJoinedRemote(t *testing.T) {
+	decoded := func(o Origin) *Document {
+		d, err := DecodeWith("x", TOML, nil, Options{Origin: o})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	for _, other := range []Origin{Local, Remote} {
+		d, err := Join("dir", decoded(Local), decoded(other))
+		if err != nil || d.Remote() != (other == Remote) {
+			t.Errorf("with one of origin %d: remote is %v, error %v", other, d.Remote(), err)
+		}
+	}
+}
+
+// TestMaxSize has a document that came from elsewhere be longer than such may be, where that has been looked at.
+func TestMaxSize(t *testing.T) {
+	long := []byte(strings.Repeat("\n", MaxRemoteSize+1))
+	for most, good := range map[int]bool{0: false, MaxRemoteSize: false, MaxSize: true} {
+		if _, err := DecodeWith("x", TOML, long, Options{Origin: Remote, MaxSize: most}); (err == nil) != good {
+			t.Errorf("at most %d: %v", most, err)
+		}
+	}
+}

@@ -19,6 +19,7 @@ func (s *declaredService) said() []setting {
 	out = say(out, "persistence_netmask", s.netmask, maskValue)
 	out = say(out, "pe", s.engine, word)
 	out = say(out, "drain", s.drain, span)
+	out = say(out, "on_down", s.onDown, word)
 	out = say(out, "disabled", s.disabled, truth)
 	return s.pulse.said(out)
 }
@@ -36,24 +37,6 @@ func (b *declaredBackend) said() []setting {
 	out = say(out, "lower_threshold", b.lower, numeral)
 	out = say(out, "disabled", b.disabled, truth)
 	return b.pulse.said(out)
-}
-
-// said adds a pulse, where there is one.
-func (p *declaredPulse) said(out []setting) []setting {
-	if p == nil {
-		return out
-	}
-	var table []setting
-	table = say(table, "type", p.kind, word)
-	table = say(table, "interval", p.interval, span)
-	if len(p.args) > 0 {
-		var args []setting
-		for _, key := range sortedKeys(p.args) {
-			args = append(args, set(key, p.args[key]))
-		}
-		table = append(table, set("args", args))
-	}
-	return append(out, set("pulse", table))
 }
 
 // say adds a field that was not left out, in the form that settings have.

@@ -2,7 +2,6 @@ package spec
 
 import (
 	"maps"
-	"net/netip"
 	"slices"
 	"time"
 )
@@ -18,6 +17,7 @@ var documentFields = fields[Document]{
 	"sources":  local(func(c *checker, v any, d *Document) { d.sources = c.sources(v) }),
 	"include":  local(func(c *checker, v any, d *Document) { d.includes = c.includes(v) }),
 	"defaults": func(c *checker, v any, d *Document) { walkTable(c, v, defaultsFields, &d.declared.defaults) },
+	"probe":    local(func(c *checker, v any, d *Document) { walkTable(c, v, probeFields, &d.declared.probe) }),
 	"ipvs":     func(c *checker, v any, d *Document) { walkTable(c, v, ipvsFields, &d.declared.ipvs) },
 	"services": func(c *checker, v any, d *Document) {
 		d.declared.services = walkNamed(c, v, "service", serviceFields)
@@ -29,12 +29,14 @@ var documentFields = fields[Document]{
 func local[T any](read func(c *checker, v any, into *T)) func(c *checker, v any, into *T) {
 	return func(c *checker, v any, into *T) {
 		if c.remote {
-			c.addf("only a local file may say this, and no document that comes from elsewhere")
+			c.addf("%s", onlyLocal)
 			return
 		}
 		read(c, v, into)
 	}
 }
+
+const onlyLocal = "only a local file may say this, and no document that comes from elsewhere"
 
 var gorbFields = fields[declaredGorb]{
 	"listen":        func(c *checker, v any, g *declaredGorb) { g.listen = c.listen(v) },
@@ -50,6 +52,7 @@ var gorbFields = fields[declaredGorb]{
 var defaultsFields = fields[declaredDefaults]{
 	"service": func(c *checker, v any, d *declaredDefaults) { walkTable(c, v, serviceDefaults, &d.service) },
 	"backend": func(c *checker, v any, d *declaredDefaults) { walkTable(c, v, backendDefaults, &d.backend) },
+	"pulse":   func(c *checker, v any, d *declaredDefaults) { d.pulse = c.pulse(v) },
 }
 
 // serviceDefaults are the keys that services may share: what is not their identity and goes with any, and protocol,
@@ -61,6 +64,7 @@ var serviceDefaults = fields[declaredService]{
 	"persistent": func(c *checker, v any, s *declaredService) { s.persistent = c.persistent(v) },
 	"drain":      func(c *checker, v any, s *declaredService) { s.drain = c.duration(v, 0, maxDuration) },
 	"pulse":      func(c *checker, v any, s *declaredService) { s.pulse = c.pulse(v) },
+	"on_down":    func(c *checker, v any, s *declaredService) { s.onDown = oneOf(c, v, "drain", "remove") },
 }
 
 var serviceFields = join(serviceDefaults, fields[declaredService]{
@@ -127,32 +131,6 @@ func (c *checker) forwarding(v any) opt[Method] {
 	}
 	return m
 }
-
-var pulseFields = fields[declaredPulse]{
-	"type":     func(c *checker, v any, p *declaredPulse) { p.kind = oneOf(c, v, "none", "tcp", "http") },
-	"interval": func(c *checker, v any, p *declaredPulse) { p.interval = c.duration(v, 1, maxDuration) },
-	"args": func(c *checker, v any, p *declaredPulse) {
-		p.args = make(map[string]any)
-		walkTable(c, v, argFields, &p.args)
-	},
-}
-
-// argFields are the args of every type of pulse: a type that has no use for one carries it, as GORB does.
-var argFields = fields[map[string]any]{
-	"method": func(c *checker, v any, args *map[string]any) { putArg(*args, "method", c.argMethod(v)) },
-	"host":   func(c *checker, v any, args *map[string]any) { putArg(*args, "host", addrString(c.address(v))) },
-	"port":   func(c *checker, v any, args *map[string]any) { putArg(*args, "port", c.argNumber(v, 1, 65535)) },
-	"path":   func(c *checker, v any, args *map[string]any) { putArg(*args, "path", c.argPath(v)) },
-	"expect": func(c *checker, v any, args *map[string]any) { putArg(*args, "expect", c.argNumber(v, 100, 599)) },
-}
-
-func putArg[T any](args map[string]any, key string, v opt[T]) {
-	if v.set {
-		args[key] = v.value
-	}
-}
-
-func addrString(a opt[netip.Addr]) opt[string] { return opt[string]{a.value.String(), a.set} }
 
 func join[T any](a, b fields[T]) fields[T] {
 	all := maps.Clone(a)

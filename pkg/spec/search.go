@@ -18,6 +18,8 @@ type search struct {
 	rank     map[int]int      // their order
 	trials   map[string]*trial
 	gorb     Gorb
+	probe    Probe
+	known    hosts // of the backends that documents and overrides have; which of them there will be, nobody knows yet
 	budget   int
 	rejected map[int]*report
 }
@@ -27,11 +29,19 @@ type search struct {
 func badOverrides(base declared, all []*change, order []int) map[int]*report {
 	s := search{
 		base: base, all: all, of: make(map[string][]int), rank: make(map[int]int), trials: make(map[string]*trial),
-		gorb: base.gorb.complete(new(report), nil), budget: searchBudget, rejected: make(map[int]*report),
+		gorb: base.gorb.complete(new(report), nil), probe: base.probe.complete(), known: make(hosts),
+		budget: searchBudget, rejected: make(map[int]*report),
+	}
+	for _, service := range base.services {
+		s.known.add(service)
 	}
 	for rank, i := range order {
 		s.of[all[i].name()] = append(s.of[all[i].name()], i)
 		s.rank[i] = rank
+		s.known.add(all[i].service)
+		if b := all[i].backend; b != nil {
+			s.known[b.host.value] = true
+		}
 	}
 	names := sortedKeys(s.of)
 	for _, name := range names {
@@ -57,7 +67,7 @@ func (r *report) shorten() {
 func (s *search) trial(name string, taken map[identity]string) *trial {
 	t := &trial{
 		folding: folding{now: s.base.services[name]}, name: name, defaults: &s.base.defaults, gorb: s.gorb,
-		budget: &s.budget, taken: taken,
+		probe: s.probe, known: s.known, budget: &s.budget, taken: taken,
 	}
 	if t.now != nil {
 		t.base, _ = s.base.identity(name)

@@ -1,9 +1,6 @@
 package spec
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // Equal reports whether two services are declared alike, names, backends and pulses included.
 func (s *Service) Equal(o *Service) bool {
@@ -18,17 +15,11 @@ func (s *Service) Equal(o *Service) bool {
 		s.Engine == o.Engine &&
 		s.Drain == o.Drain &&
 		s.Pulse.equal(o.Pulse) &&
+		s.RemoveDown == o.RemoveDown &&
 		slices.EqualFunc(s.Backends, o.Backends, Backend.equal)
 }
 
 func (b Backend) equal(o Backend) bool {
 	return b.Name == o.Name && b.Host == o.Host && b.Port == o.Port && b.Weight == o.Weight && b.Method == o.Method &&
 		b.Upper == o.Upper && b.Lower == o.Lower && b.Tunnel == o.Tunnel && b.Pulse.equal(o.Pulse)
-}
-
-func (p *Pulse) equal(o *Pulse) bool {
-	if p == nil || o == nil {
-		return p == o
-	}
-	return p.Type == o.Type && p.Interval == o.Interval && maps.Equal(p.Args, o.Args)
 }

@@ -13,6 +13,7 @@ type story struct {
 	served           bool  // of a backend: its service is there
 	keys             map[string]*history
 	defaults         map[string]*history
+	pulse            map[string]*history // of [defaults.pulse], which lies below the other defaults
 }
 
 // history is what was said of one field.
@@ -26,7 +27,7 @@ type history struct {
 func (d *Desired) story(service, backend string) *story {
 	t := &story{
 		service: service, backend: backend,
-		keys: make(map[string]*history), defaults: make(map[string]*history),
+		keys: make(map[string]*history), defaults: make(map[string]*history), pulse: make(map[string]*history),
 	}
 	for _, doc := range d.layers {
 		if doc.override != nil {
@@ -55,6 +56,8 @@ func (t *story) document(doc *Document) {
 	}
 	table := path{"defaults", kind}
 	record(t.defaults, doc, table, flat(table, base), table.String())
+	pulse := doc.declared.defaults.pulse.said(nil)
+	record(t.pulse, doc, path{"defaults"}, flat(path{"defaults"}, pulse), "defaults.pulse")
 
 	declared := doc.declared.services[t.service]
 	if declared == nil {
@@ -211,6 +214,16 @@ func (t *story) hide(by Place) {
 	}
 	t.there = false
 	t.cutAll(by, true)
+}
+
+// underlay lays the other defaults over those of [defaults.pulse].
+func (t *story) underlay() {
+	for key, h := range t.pulse {
+		if over := t.defaults[key]; over != nil {
+			h = &history{given: append(slices.Clip(h.given), over.given...), live: true}
+		}
+		t.defaults[key] = h
+	}
 }
 
 // cutAll takes away all that was said; of the backends only if asked for.

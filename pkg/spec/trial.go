@@ -12,7 +12,9 @@ type trial struct {
 	name     string
 	defaults *declaredDefaults
 	gorb     Gorb
-	budget   *int // what further checks may cost, in backends looked at
+	probe    Probe
+	known    hosts // of all backends that there may be
+	budget   *int  // what further checks may cost, in backends looked at
 
 	taken map[identity]string // what the other services are, where that counts; nil: it does not
 
@@ -102,6 +104,7 @@ func (t *trial) check() *report {
 	if other, twice := t.taken[s.identity()]; twice && other != t.name && s.identity() != t.base {
 		r.addf(path{"services", t.name}, "%s is service %s already", s.identity(), keyString(other))
 	}
+	t.checkAsked(&r, c.asked)
 	if !r.empty() {
 		return &r
 	}
@@ -112,6 +115,15 @@ func (t *trial) check() *report {
 		t.put(b)
 	}
 	return &r
+}
+
+// checkAsked reports hosts that overrides may not have checked.
+func (t *trial) checkAsked(r *report, all []asked) {
+	for _, a := range all {
+		if why := a.refused(t.probe, t.known); why != "" {
+			r.addf(a.at, "%s", why)
+		}
+	}
 }
 
 func (t *trial) put(b Backend) {
@@ -133,6 +145,7 @@ func (t *trial) checkBackend(name string) *report {
 	b := c.backend(&s, name, declared)
 	s.Backends = []Backend{b}
 	s.checkFamilies(&r, nil)
+	t.checkAsked(&r, c.asked)
 	at := netip.AddrPortFrom(b.Host, b.Port)
 	t.clash = ""
 	if other, twice := t.at[at]; twice && other != name && b.Host.IsValid() {
