@@ -1,0 +1,6 @@
+//go:build !linux
+
+package probe
+
+// marks reports whether packets can be marked.
+const marks = false
