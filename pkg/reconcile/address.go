@@ -20,6 +20,10 @@ func (h *hostDecider) addresses() {
 		there: h.there(),
 		made:  map[netip.Addr]kernel.HostOp{},
 		moved: h.moved(leaving),
+		waits: make(map[kernel.ServiceKey]bool, len(h.plan.Waiting)),
+	}
+	for _, w := range h.plan.Waiting {
+		c.waits[w.Key] = true
 	}
 	instead := map[netip.Addr][]kernel.ServiceKey{}
 	for key, to := range c.moved {
@@ -65,10 +69,12 @@ type coming struct {
 	there map[netip.Addr]bool              // they need not come
 	made  map[netip.Addr]kernel.HostOp     // they are put there in this pass
 	moved map[kernel.ServiceKey]netip.Addr // the services that leave for another address
+	waits map[kernel.ServiceKey]bool       // those in which what is given up waits
 }
 
 // replaced puts the taking away of an address after what comes in its place: the same address on another interface, and
-// those that its services moved to. It reports whether all that can come.
+// those that its services moved to. It reports whether all that can come, and none of the services still serves there until
+// its backends elsewhere are up.
 func (h *hostDecider) replaced(s *hostStep, c coming) bool {
 	wait := false
 	if addr := s.op.Address.Addr; h.index.hosts[addr] != nil {
@@ -82,7 +88,7 @@ func (h *hostDecider) replaced(s *hostStep, c coming) bool {
 		if op, comes := c.made[c.moved[key]]; comes {
 			s.after = append(s.after, op)
 		}
-		wait = wait || h.plan.stays[key]
+		wait = wait || h.plan.stays[key] || c.waits[key]
 	}
 	return !wait
 }

@@ -110,7 +110,7 @@ func (a *applier) applyTable(ctx context.Context, b batch) {
 // hold says why an operation is not tried; nil where it is.
 func (a *applier) hold(p phase, op kernel.Op) error {
 	switch {
-	case a.barred.services[op.Key]:
+	case a.barred.services[op.Key] && p != takeDown: // which makes nothing
 		return errUnremembered
 	case a.missing[op.Key], p.givesUp() && (a.failed[a.plan.called(op.Key)] || a.stays[op.Key]):
 		return ErrHeld

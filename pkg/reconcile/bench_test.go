@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
@@ -16,7 +19,7 @@ func large(services int, weight uint32) *spec.Desired {
 	for i := range d.Services {
 		s := spec.Service{
 			Name: fmt.Sprintf("service-%05d", i), Host: netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), Port: 80,
-			Protocol: spec.TCP, Family: spec.IPv4, Method: "wrr", Drain: time.Minute,
+			Protocol: spec.TCP, Family: spec.IPv4, Method: "wrr", Drain: time.Minute, Pulse: noPulse,
 		}
 		for j := range 20 {
 			s.Backends = append(s.Backends, spec.Backend{
@@ -71,7 +74,7 @@ func BenchmarkDiff(b *testing.B) {
 		key := KeyOf(&d.Services[5000])
 		v := clone(kernel.Table{key: same[key]})[key]
 		v.Dests[7].Weight = 50
-		wanted, observed := kernel.Table{key: declared(&d.Services[5000])}, kernel.Table{key: v}
+		wanted, observed := kernel.Table{key: WantedTable(d)[key]}, kernel.Table{key: v}
 		b.ReportAllocs()
 		for b.Loop() {
 			if len(Diff(Wanted{Table: wanted}, observed)) != 1 {
@@ -139,7 +142,7 @@ func BenchmarkPassOne(b *testing.B) {
 		b.Fatal(err)
 	}
 	key := KeyOf(&d.Services[5000])
-	v := declared(&d.Services[5000])
+	v := WantedTable(d)[key]
 	drift := kernel.Op{Kind: kernel.EditDest, Key: key, DestKey: v.Dests[3].DestKey, Dest: kernel.Dest{Weight: 1}}
 	scope := map[kernel.ServiceKey]bool{key: true}
 	b.ReportAllocs()
@@ -149,6 +152,92 @@ func BenchmarkPassOne(b *testing.B) {
 		if err != nil || len(r.Results) != 1 {
 			b.Fatalf("%v, %v", r.Results, err)
 		}
+	}
+}
+
+// BenchmarkPassAll is a pass over everything where there is nothing to do, on Fake: with no backend checked, and with all of
+// them, which are up.
+func BenchmarkPassAll(b *testing.B) {
+	for _, bb := range []struct {
+		name  string
+		pulse *spec.Pulse
+	}{{"unchecked", noPulse}, {"checked", tcpPulse}} {
+		b.Run(bb.name, func(b *testing.B) {
+			desired := large(10000, 100)
+			for i := range desired.Services {
+				desired.Services[i].Pulse = bb.pulse
+			}
+			d := newDirector(nil)
+			pass := func() *Report {
+				r, err := d.keeper.Pass(b.Context(), desired, Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				return r
+			}
+			pass()
+			d.keeper.checked.take(d.say(isUp, ""))
+			pass()
+			b.ReportAllocs()
+			for b.Loop() {
+				if r := pass(); len(r.Results) > 0 {
+					b.Fatal("there was something to do")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkFailedCheck is the way from what the engine says of one of 200,000 backends to its weight of 0, on Fake, as the
+// loop goes it. Every other time the backend is up again.
+func BenchmarkFailedCheck(b *testing.B) {
+	desired := large(10000, 100)
+	for i := range desired.Services {
+		desired.Services[i].Pulse = tcpPulse
+	}
+	d := newDirector(nil)
+	r := New(d.keeper, false, zerolog.Nop())
+	r.desired = d.keeper.indexOf(desired)
+	r.pass(b.Context(), causeStart)
+	hear := func(news []probe.News) {
+		r.judged = d.keeper.checked.take(news)
+		r.pass(b.Context(), causeHealth)
+	}
+	hear(d.say(isUp, ""))
+	up, down := d.say(isUp, "10.7.19.136:80"), d.say(isDown, "10.7.19.136:80")
+	key, backend := KeyOf(&desired.Services[5000]), dest("10.7.19.136:80")
+	b.ReportAllocs()
+	for b.Loop() {
+		hear(down)
+		if d, _ := d.Snapshot(key)[key].Dest(backend); d.Weight != 0 {
+			b.Fatalf("weight %d", d.Weight)
+		}
+		hear(up)
+	}
+}
+
+// BenchmarkReplaceAll declares a configuration in which all backends are others than before.
+func BenchmarkReplaceAll(b *testing.B) {
+	many := func(octet byte) *index {
+		d := &spec.Desired{}
+		for i := range 10_000 {
+			s := checkedWeb("1:1 2:1 3:1 4:1 5:1 6:1 7:1 8:1 9:1 10:1 11:1 12:1 13:1 14:1 15:1 16:1 17:1 18:1 19:1 20:1").Services[0]
+			s.Name, s.Port = fmt.Sprintf("s%04d", i), uint16(1000+i)
+			for j := range s.Backends {
+				host := s.Backends[j].Host.As4()
+				host[2] = octet
+				s.Backends[j].Host = netip.AddrFrom4(host)
+			}
+			d.Services = append(d.Services, s)
+		}
+		return newIndex(d)
+	}
+	one, two := many(1), many(2)
+	a := newAnswers()
+	for b.Loop() {
+		c := newChecked(a, a.of, func(string, probe.Counts) {})
+		c.declare(one, noon)
+		c.declare(two, noon)
 	}
 }
 

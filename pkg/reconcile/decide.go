@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
@@ -28,6 +29,10 @@ type Input struct {
 	NoDrain bool
 	// Flush removes every service that is not declared, at once, whoever made it.
 	Flush bool
+	// Overlay is how the backends are; nil: nobody checks. Then declared weights count, but a backend that is to be checked
+	// and that the kernel has at weight 0 stays there, unless Raise says that it is to be raised.
+	Overlay *Overlay
+	Raise   bool
 
 	index *index // of Desired; nil: made for this decision
 }
@@ -42,9 +47,13 @@ func Decide(in Input) *Plan {
 		plan: &Plan{
 			Names:    map[kernel.ServiceKey]string{},
 			Notes:    map[kernel.Op]string{},
-			wanted:   Wanted{Table: make(kernel.Table, len(in.Observed))},
+			wanted:   Wanted{Table: make(kernel.Table, len(in.Observed)), Down: map[Ref]bool{}},
 			observed: in.Observed,
 			memory:   map[kernel.ServiceKey]*Owned{},
+
+			standings: make(map[kernel.ServiceKey]probe.Counts, len(in.Scope)),
+			fresh:     map[kernel.ServiceKey]map[kernel.DestKey]bool{},
+			held:      map[Ref]bool{},
 		},
 	}
 	d.wantDeclared()
@@ -74,7 +83,8 @@ func Decide(in Input) *Plan {
 type decider struct {
 	Input
 	plan  *Plan
-	arena []kernel.RealServer // room for the destinations of all declared services, so that it is allocated once
+	arena []kernel.RealServer       // room for the destinations of all declared services, so that it is allocated once
+	old   map[kernel.DestKey]uint32 // see observed
 }
 
 // wantDeclared decides about the services that the configuration names.
@@ -94,6 +104,7 @@ func (d *decider) wantDeclared() {
 	d.arena = make([]kernel.RealServer, 0, total)
 	d.plan.wanted.Table = make(kernel.Table, max(len(d.Observed), len(d.Desired.Services)))
 	d.plan.Names = make(map[kernel.ServiceKey]string, len(d.Desired.Services))
+	d.plan.standings = make(map[kernel.ServiceKey]probe.Counts, len(d.Desired.Services))
 	for i := range d.Desired.Services {
 		s := &d.Desired.Services[i]
 		d.wantService(KeyOf(s), s)
@@ -105,21 +116,25 @@ func (d *decider) wantService(key kernel.ServiceKey, s *spec.Service) {
 	d.plan.Names[key] = s.Name
 	owned, mine := d.Memory.Services[key]
 	have, exists := d.Observed[key]
-	want := d.declared(s)
+	want := d.declared(key, s, have)
 	next := Owned{Name: s.Name, Drain: s.Drain}
 	if have.Unknown != "" {
 		d.leaveAlone(key, kernel.DestKey{}, have.Unknown)
 		want.Service = have.Service
 	}
 	d.keepUnknown(key, have, want)
+	waits := d.givesUp(key, have, want) && d.waits(key, s.Name, d.plan.standings[key], s.Drain, owned, &next)
+	kept := 0
+	if waits {
+		kept = d.holdLowered(key, have, want)
+	}
 	leaving := undeclared(have.Dests, want.Dests)
 	for _, b := range leaving {
-		if d.Desired.Incomplete {
-			keep(b, owned, &want, &next)
-			continue
+		if d.leave(key, b, waits && b.Weight > 0 || d.Desired.Incomplete, s.Drain, owned, &want, &next) {
+			kept++
 		}
-		d.drain(key, b, s.Drain, owned, &want, &next)
 	}
+	d.countKept(key, kept)
 	if d.Desired.Incomplete {
 		leaving = nil
 	}
@@ -129,15 +144,43 @@ func (d *decider) wantService(key kernel.ServiceKey, s *spec.Service) {
 	d.want(key, want, owned, mine, next)
 }
 
-// declared returns a service as the configuration wants it. Its destinations come out of the arena as long as that
-// lasts.
-func (d *decider) declared(s *spec.Service) kernel.VirtualService {
-	n, end := len(d.arena), len(d.arena)+len(s.Backends)
+// declared returns a service as the configuration and the health of its backends want it. Its destinations come out of
+// the arena as long as that lasts.
+func (d *decider) declared(key kernel.ServiceKey, s *spec.Service, have kernel.VirtualService) kernel.VirtualService {
+	room, n, end := d.arena, len(d.arena), len(d.arena)+len(s.Backends)
 	if end > cap(d.arena) {
-		return declared(s)
+		room, n, end = make([]kernel.RealServer, 0, len(s.Backends)), 0, len(s.Backends)
+	} else {
+		d.arena = d.arena[:end]
 	}
-	d.arena = d.arena[:end]
-	return kernel.VirtualService{Service: declaredService(s), Dests: declaredDests(d.arena[n:n:end], s)}
+	return kernel.VirtualService{Service: declaredService(s), Dests: d.weigh(room[n:n:end], key, s, have)}
+}
+
+// countKept counts those that serve until others are up to the service that they serve for.
+func (d *decider) countKept(key kernel.ServiceKey, kept int) {
+	if kept > 0 {
+		c := d.plan.standings[key]
+		c.Kept += kept
+		d.plan.standings[key] = c
+	}
+}
+
+// leave decides about a backend that leaves: it drains, unless it is kept for now. Nothing keeps one that is down. It reports
+// whether it goes on to serve.
+func (d *decider) leave(key kernel.ServiceKey, b kernel.RealServer, kept bool, limit time.Duration, owned Owned,
+	want *kernel.VirtualService, next *Owned,
+) bool {
+	ref := Ref{key, b.DestKey}
+	if d.leaverDown(ref) {
+		d.takeDown(ref)
+	}
+	if kept && !d.plan.wanted.Down[ref] {
+		d.plan.held[ref] = true
+		keep(b, owned, want, next)
+		return b.Weight > 0
+	}
+	d.drain(key, b, limit, owned, want, next)
+	return false
 }
 
 // wantUndeclared decides about the services that the kernel holds and the configuration does not name.
@@ -159,8 +202,17 @@ func (d *decider) wantUndeclared() {
 		}
 		want := kernel.VirtualService{Service: have.Service}
 		next := Owned{Name: owned.Name, Drain: owned.Drain}
+		s := d.index.named(owned.Name) // where it is declared now
+		waits := s != nil && d.givesUp(key, have, want) &&
+			d.waits(key, s.Name, d.plan.standings[KeyOf(s)], owned.Drain, owned, &next)
+		kept := 0
 		for _, b := range have.Dests {
-			d.drain(key, b, owned.Drain, owned, &want, &next)
+			if d.leave(key, b, waits && b.Weight > 0, owned.Drain, owned, &want, &next) {
+				kept++
+			}
+		}
+		if s != nil {
+			d.countKept(KeyOf(s), kept)
 		}
 		if len(want.Dests) > 0 {
 			d.plan.Leaving = append(d.plan.Leaving, key)
@@ -169,7 +221,8 @@ func (d *decider) wantUndeclared() {
 	}
 }
 
-// keep wants a backend as it is that is not declared, where not every source has been heard: one of them may declare it.
+// keep wants a backend as it is that is not declared: not every source has been heard, and one of them may declare it, or it
+// is still needed.
 func keep(b kernel.RealServer, owned Owned, want *kernel.VirtualService, next *Owned) {
 	want.Dests = append(want.Dests, b)
 	if t, draining := owned.Draining[b.DestKey]; draining {

@@ -33,7 +33,7 @@ func realServer(addr string, weight uint32, active, inactive uint32) kernel.Real
 func webService(backends ...string) *spec.Desired {
 	s := spec.Service{
 		Name: "web", Host: netip.MustParseAddr("10.0.0.1"), Port: 80, Protocol: spec.TCP, Family: spec.IPv4,
-		Method: "wrr", Drain: time.Minute,
+		Method: "wrr", Drain: time.Minute, Pulse: noPulse,
 	}
 	for _, b := range backends {
 		a := netip.MustParseAddrPort(b)

@@ -31,8 +31,8 @@ type phase uint8
 // A virtual address brings traffic, so it comes when its service can serve, and goes before its service gives up what
 // it serves with. Daemons and interfaces stop or begin around all that.
 const (
-	settings phase = iota // sysctls, timeouts, a daemon that stops, an interface that is made
-	takeDown              // weight 0 for what health holds down
+	takeDown phase = iota // weight 0 for what health holds down
+	settings              // sysctls, timeouts, a daemon that stops, an interface that is made
 	addServices
 	addDests
 	editServices

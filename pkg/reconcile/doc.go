@@ -10,9 +10,23 @@
 //
 // The phases of a pass are in diff.go. What gives a service capacity comes before what takes it away. An address brings
 // traffic, so it is put on its interface when a service there has a backend with weight, and is taken away before weights
-// are lowered. Sysctls, timeouts and what stops come first of all; daemons start, and interfaces go, last. What
-// fails on the host holds back nothing in the table, but for a service that moves to an address which cannot be put
-// there: it stays where it was. So does what moves and cannot be remembered.
+// are lowered. Weight 0 for what is down comes first of all, then sysctls, timeouts and what stops; daemons start, and
+// interfaces go, last. What fails on the host holds back nothing in the table, but for a service that moves to an address
+// which cannot be put there: it stays where it was. So does what moves and cannot be remembered.
+//
+// # Health
+//
+// How backends are is a value beside the configuration (Overlay), which it never changes. What the engine of pkg/probe says
+// wakes the loop, and the pass is about the services that it says something of: one reading and one writing for a backend
+// that went down. A backend that is down goes to weight 0 before anything else is done, and nothing holds that back.
+//
+// Make before break counts health. Where nothing that stays of a service is up, what it gives up by declaration keeps its
+// weight: until all that stays has answered and some of it is up, or, if all of it is down, until the drain time is over.
+// Backends that are kept so are checked on, under names of their own, because their old one may be another backend's by now.
+// Since when it waits is remembered with ownership, so that a restart does not begin anew.
+//
+// Without an engine (plan and apply beside no daemon) declared weights count, but what the kernel has at 0 and ought to be
+// checked stays there: it may be down.
 //
 // # What is gorb's
 //

@@ -21,7 +21,8 @@ func (d *decider) drain(key kernel.ServiceKey, b kernel.RealServer, limit time.D
 		want.Dests = append(want.Dests, b)
 		return
 	}
-	if d.NoDrain || d.Flush || limit == 0 {
+	down := d.plan.wanted.Down[Ref{key, b.DestKey}] && b.Weight > 0 // a deletion may be held back, and is too late for it
+	if !down && (d.NoDrain || d.Flush || limit == 0) {
 		return
 	}
 	t, begun := owned.Draining[b.DestKey]

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
@@ -51,6 +52,45 @@ func (x *index) named(name string) *spec.Service {
 		return nil
 	}
 	return &x.Services[i]
+}
+
+// paired yields the services of two configurations by name, nil where one has none of that name. The first may be nil.
+func paired(was, is *spec.Desired) iter.Seq2[*spec.Service, *spec.Service] {
+	return func(yield func(was, is *spec.Service) bool) {
+		var old []spec.Service
+		if was != nil {
+			old = was.Services
+		}
+		for i, j := 0, 0; i < len(old) || j < len(is.Services); {
+			order := 0
+			switch {
+			case i == len(old):
+				order = 1
+			case j == len(is.Services):
+				order = -1
+			default:
+				order = strings.Compare(old[i].Name, is.Services[j].Name)
+			}
+			var a, b *spec.Service
+			if order <= 0 {
+				a, i = &old[i], i+1
+			}
+			if order >= 0 {
+				b, j = &is.Services[j], j+1
+			}
+			if !yield(a, b) {
+				return
+			}
+		}
+	}
+}
+
+// hasBackend reports whether a service declares a backend of a name.
+func hasBackend(s *spec.Service, name string) bool {
+	_, ok := slices.BinarySearchFunc(s.Backends, name, func(b spec.Backend, name string) int {
+		return strings.Compare(b.Name, name)
+	})
+	return ok
 }
 
 // changed adds the services to scope that two configurations declare differently.

@@ -17,7 +17,16 @@ type journal struct {
 	log  zerolog.Logger
 	said map[string]bool // what was wrong at the last pass
 
-	elsewhere map[kernel.Address]bool // what was said of addresses on other interfaces
+	elsewhere map[kernel.Address]bool    // what was said of addresses on other interfaces
+	allDown   map[kernel.ServiceKey]bool // the services of which it was said that all their backends are down
+	waiting   map[kernel.ServiceKey]bool // those where what is to leave waits, and whether it was said that this is not well
+}
+
+func newJournal(log zerolog.Logger) journal {
+	return journal{
+		log:     log.With().Str("component", "reconcile").Logger(),
+		allDown: map[kernel.ServiceKey]bool{}, waiting: map[kernel.ServiceKey]bool{},
+	}
 }
 
 // countNames are the log's names for the numbers of operations done.
@@ -63,7 +72,11 @@ func (j *journal) pass(why cause, whole bool, r *Report) {
 		j.log.Debug().Stringer("op", res).Msg("done")
 	}
 	if len(counts)+len(host) > 0 {
-		e := j.log.Info().Str("cause", string(why))
+		e := j.log.Info()
+		if why == causeHealth && len(counts) == 1 && counts[kernel.EditDest] > 0 && len(host) == 0 {
+			e = j.log.Debug() // the engine says who went down and came up; a restoration has a hundred steps
+		}
+		e.Str("cause", string(why))
 		for kind := kernel.AddService; kind <= kernel.DeleteDest; kind++ {
 			if counts[kind] > 0 {
 				e.Int(countNames[kind], counts[kind])
@@ -96,6 +109,7 @@ func (j *journal) pass(why cause, whole bool, r *Report) {
 				Int("backends_leaving", len(a.Removes)).Msg("adopted a service that was in the kernel")
 		}
 	}
+	j.health(whole, r)
 	j.problems(whole, r)
 	if r.Plan != nil && r.Plan.addressed {
 		j.places(r.Plan.Elsewhere)

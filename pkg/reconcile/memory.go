@@ -20,6 +20,8 @@ type Owned struct {
 	Drain time.Duration // how long its backends may drain once it is no longer declared
 	// Draining are the backends that are leaving.
 	Draining map[kernel.DestKey]Drain
+	// Waiting is since when what it gives up waits for a backend that stays to come up; zero: it does not.
+	Waiting time.Time
 }
 
 // Drain is the time that a leaving backend has.
@@ -37,7 +39,8 @@ type HostMemory struct {
 
 // equal reports whether two memories of a service are the same.
 func (o Owned) equal(p Owned) bool {
-	return o.Name == p.Name && o.Drain == p.Drain && maps.EqualFunc(o.Draining, p.Draining, Drain.equal)
+	return o.Name == p.Name && o.Drain == p.Drain && o.Waiting.Equal(p.Waiting) &&
+		maps.EqualFunc(o.Draining, p.Draining, Drain.equal)
 }
 
 func (t Drain) equal(o Drain) bool { return t.Since.Equal(o.Since) && t.Until.Equal(o.Until) }

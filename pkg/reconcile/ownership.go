@@ -34,6 +34,7 @@ type memoryService struct {
 	Address  netip.AddrPort  `json:"address,omitzero"`
 	Fwmark   uint32          `json:"fwmark,omitempty"`
 	Drain    time.Duration   `json:"drain_ns"`
+	Waiting  time.Time       `json:"waiting,omitzero"`
 	Draining []memoryDrain   `json:"draining,omitempty"`
 }
 
@@ -115,6 +116,7 @@ func (e *encoder) update(services map[kernel.ServiceKey]Owned) error {
 func lineOf(k kernel.ServiceKey, o Owned) memoryService {
 	s := memoryService{
 		Name: o.Name, Family: k.Family, Protocol: k.Protocol, Address: k.Addr, Fwmark: k.Mark, Drain: o.Drain,
+		Waiting: o.Waiting,
 	}
 	for _, d := range slices.SortedFunc(maps.Keys(o.Draining), kernel.DestKey.Compare) {
 		s.Draining = append(s.Draining, memoryDrain{d.Addr, o.Draining[d].Since, o.Draining[d].Until})
@@ -145,7 +147,7 @@ func decodeMemory(data []byte) (place Place, m Memory, dropped []error, err erro
 			drop("services[%d]: %s is no service", i, key)
 			continue
 		}
-		o := Owned{Name: s.Name, Drain: s.Drain}
+		o := Owned{Name: s.Name, Drain: s.Drain, Waiting: s.Waiting}
 		for _, d := range s.Draining {
 			if o.Draining == nil {
 				o.Draining = make(map[kernel.DestKey]Drain, len(s.Draining))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
@@ -25,6 +26,7 @@ type Keeper struct {
 	index    *index                     // of the newest configuration
 	draining map[kernel.ServiceKey]bool // the services in memory that have leaving backends
 	waiting  map[kernel.ServiceKey]bool // those in which something was held back
+	checked  *checked                   // nil: nobody checks
 	others   map[netip.Addr]bool        // the addresses of services that somebody else put on this host, as last read
 }
 
@@ -43,12 +45,19 @@ func NewKeeper(k Kernel, h Host, s *Store, m Memory) *Keeper {
 	return keeper
 }
 
+// Check has the backends checked, and their weights follow that. Note is called with each service whose backends are in
+// another number up or down than before; none at all: it is not declared any more. Check comes before the first pass.
+func (k *Keeper) Check(c Checks, w Watches, note func(service string, c probe.Counts)) {
+	k.checked = newChecked(c, w, note)
+}
+
 // Options say how a pass differs from the ordinary one.
 type Options struct {
 	Scope     map[kernel.ServiceKey]bool // nil: everything; see Input
 	Addresses bool                       // with a Scope: the virtual addresses of all services too
 	NoDrain   bool
 	Flush     bool
+	Raise     bool // see Input
 }
 
 // Report is what a pass did.
@@ -86,7 +95,11 @@ func (k *Keeper) Pass(ctx context.Context, desired *spec.Desired, o Options) (*R
 	if err := k.store.Mend(k.memory); err != nil {
 		r.failed(err)
 	}
-	in := Input{Desired: desired, NoDrain: o.NoDrain, Flush: o.Flush, index: k.indexOf(desired)}
+	in := Input{Desired: desired, NoDrain: o.NoDrain, Flush: o.Flush, Raise: o.Raise, index: k.indexOf(desired)}
+	if k.checked != nil {
+		k.checked.declare(in.index, k.now())
+		in.Overlay = &k.checked.overlay
+	}
 	o.Scope = k.together(in.index, o.Scope, false)
 	query, widen := k.query(in.index, o), o.Addresses
 	o.Scope = k.together(in.index, o.Scope, query.Addresses)
@@ -98,10 +111,16 @@ func (k *Keeper) Pass(ctx context.Context, desired *spec.Desired, o Options) (*R
 		}
 		var err error
 		if in.Observed, err = k.observe(ctx, r, in.Scope); err != nil {
+			if k.checked != nil {
+				k.checked.set(nil)
+			}
 			return r, err
 		}
 		in.Memory, in.Now = k.memory, k.now()
 		plan := Decide(in)
+		if k.checked != nil {
+			k.checked.follow(plan, in.Scope)
+		}
 		if round == 1 {
 			r.Plan = plan
 			r.Errs = append(r.Errs, plan.Problems...)
@@ -113,7 +132,7 @@ func (k *Keeper) Pass(ctx context.Context, desired *spec.Desired, o Options) (*R
 		if len(next.services) == 0 && !next.ofHost() {
 			break
 		}
-		in.Scope, query, widen = next.services, next.query, true
+		in.Scope, query, widen = k.together(in.index, next.services, next.query.Addresses), next.query, true
 	}
 	k.forget(ctx, r, in.index, o.Scope)
 	return r, nil

@@ -3,9 +3,12 @@ package reconcile
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 )
 
 // Plan is what one pass would do, and what it would leave alone and why.
@@ -20,6 +23,9 @@ type Plan struct {
 	Names     map[kernel.ServiceKey]string // what gorb's services are called
 	Elsewhere []kernel.Address             // addresses of services that others put on other interfaces than the declared one
 	Problems  []error                      // what is declared of the host and cannot be so here
+	// LeftAtZero are the backends that are left at weight 0, because they may be down and nobody checks them, in order.
+	LeftAtZero []Ref
+	Waiting    []Waiting // where removals and lowerings wait for a backend that stays to come up, by service
 
 	batches  []batch
 	wanted   Wanted
@@ -29,6 +35,29 @@ type Plan struct {
 	stays    map[kernel.ServiceKey]bool   // services that moved, and whose new address cannot come
 
 	addressed bool // it is about addresses too
+
+	standings map[kernel.ServiceKey]probe.Counts            // of the declared services that it is about
+	fresh     map[kernel.ServiceKey]map[kernel.DestKey]bool // those that are new in the kernel and have not answered
+	held      map[Ref]bool                                  // those that would leave and are kept
+	wakes     map[kernel.ServiceKey]time.Time               // when a weight will be another though no check is answered
+}
+
+// noteNew notes a backend that is new in the kernel.
+func (p *Plan) noteNew(r Ref) {
+	if p.fresh[r.Service] == nil {
+		p.fresh[r.Service] = map[kernel.DestKey]bool{}
+	}
+	p.fresh[r.Service][r.Dest] = true
+}
+
+// wake notes that a service is to be looked at again.
+func (p *Plan) wake(key kernel.ServiceKey, at time.Time) {
+	if p.wakes == nil {
+		p.wakes = map[kernel.ServiceKey]time.Time{}
+	}
+	if was, ok := p.wakes[key]; !ok || at.Before(was) {
+		p.wakes[key] = at
+	}
 }
 
 // batch is the operations of one phase: on the table or on the host.
@@ -125,6 +154,8 @@ func (l LeftAlone) Object() string {
 // finish puts a plan in order.
 func (p *Plan) finish() {
 	slices.SortFunc(p.Draining, func(a, b Draining) int { return compareRefs(a.Ref, b.Ref) })
+	slices.SortFunc(p.LeftAtZero, compareRefs)
+	slices.SortFunc(p.Waiting, func(a, b Waiting) int { return a.Key.Compare(b.Key) })
 	sortKeys(p.Foreign)
 	sortKeys(p.Leaving)
 	slices.SortFunc(p.LeftAlone, func(a, b LeftAlone) int { return compareRefs(Ref{a.Key, a.Dest}, Ref{b.Key, b.Dest}) })
@@ -139,6 +170,12 @@ func (p *Plan) amend(later *Plan, scope map[kernel.ServiceKey]bool) {
 	p.Adopted = replace(p.Adopted, later.Adopted, func(a Adopted) bool { return scope[a.Key] })
 	p.LeftAlone = replace(p.LeftAlone, later.LeftAlone, func(l LeftAlone) bool { return scope[l.Key] })
 	p.Foreign = replace(p.Foreign, later.Foreign, func(k kernel.ServiceKey) bool { return scope[k] })
+	p.LeftAtZero = replace(p.LeftAtZero, later.LeftAtZero, func(r Ref) bool { return scope[r.Service] })
+	p.Waiting = replace(p.Waiting, later.Waiting, func(w Waiting) bool { return scope[w.Key] })
+	maps.Copy(p.standings, later.standings)
+	p.fresh = replaceKeys(p.fresh, later.fresh, scope)
+	p.held = replaceIn(p.held, later.held, func(r Ref) bool { return scope[r.Service] })
+	p.wakes = replaceKeys(p.wakes, later.wakes, scope)
 	for key, name := range later.Names {
 		p.Names[key] = name
 	}
@@ -148,4 +185,26 @@ func (p *Plan) amend(later *Plan, scope map[kernel.ServiceKey]bool) {
 // replace puts others in place of those elements that it is asked to.
 func replace[T any](list, others []T, old func(T) bool) []T {
 	return append(slices.DeleteFunc(list, old), others...)
+}
+
+// replaceKeys puts others in place of what is there of the services in scope; nil: of all.
+func replaceKeys[V any](m, others map[kernel.ServiceKey]V, scope map[kernel.ServiceKey]bool) map[kernel.ServiceKey]V {
+	if scope == nil || m == nil {
+		return others
+	}
+	for key := range scope {
+		delete(m, key)
+	}
+	maps.Copy(m, others)
+	return m
+}
+
+// replaceIn puts others in place of those entries that it is asked to.
+func replaceIn[K comparable, V any](m, others map[K]V, old func(K) bool) map[K]V {
+	if m == nil {
+		return others
+	}
+	maps.DeleteFunc(m, func(k K, _ V) bool { return old(k) })
+	maps.Copy(m, others)
+	return m
 }

@@ -51,5 +51,9 @@ func (k *Keeper) answer(q question) planned {
 	if in.Observed, err = k.kernel.Observe(q.ctx); err != nil {
 		return planned{err: err}
 	}
+	if k.checked != nil {
+		in.index = newIndex(q.desired)
+		in.Overlay = k.checked.under(in.index, in.Now)
+	}
 	return planned{plan: Decide(in)}
 }

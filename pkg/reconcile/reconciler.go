@@ -9,6 +9,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
@@ -31,10 +32,11 @@ const (
 	causeDrain   cause = "drain"
 	causeRetry   cause = "retry"
 	causeAddress cause = "address"
+	causeHealth  cause = "health"
 )
 
 // Reconciler makes passes when there is reason to: a new configuration, a request, the end of the resync interval, a
-// backend that drains, an address that changed, a failure to be tried again. Everything it has belongs to the goroutine
+// backend that drains or is judged otherwise, an address that changed, a failure to be tried again. Everything it has belongs to the goroutine
 // of Run, but for passes.
 type Reconciler struct {
 	keeper    *Keeper
@@ -49,10 +51,13 @@ type Reconciler struct {
 
 	passes atomic.Pointer[Passes] // nil: there was none
 
+	judged map[kernel.ServiceKey]bool // the services that causeHealth is about
+
 	resyncAt  time.Time // zero: not due
 	drainAt   time.Time
 	retryAt   time.Time
 	addressAt time.Time
+	healthAt  time.Time
 }
 
 // New returns a reconciler. With flush, the first pass removes every service that is not declared, whoever made it.
@@ -60,7 +65,7 @@ func New(k *Keeper, flush bool, log zerolog.Logger) *Reconciler {
 	return &Reconciler{
 		keeper:    k,
 		flush:     flush,
-		log:       journal{log: log.With().Str("component", "reconcile").Logger()},
+		log:       newJournal(log),
 		questions: make(chan question),
 	}
 }
@@ -77,6 +82,10 @@ type Wakes struct {
 func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	var news <-chan []probe.News
+	if r.keeper.checked != nil {
+		news = r.keeper.checked.checks.Changes()
+	}
 	for {
 		timer.Reset(time.Until(r.next()))
 		var why cause
@@ -91,6 +100,10 @@ func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 				r.resyncAt = time.Now().Add(jitter(d.Gorb.Resync))
 			}
 			r.desired = r.keeper.indexOf(d)
+		case n := <-news:
+			if r.judged = r.keeper.checked.take(n); len(r.judged) > 0 {
+				why = causeHealth
+			}
 		case <-wakes.Asked:
 			why = causeAsked
 		case <-wakes.Addresses:
@@ -111,7 +124,7 @@ func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 // next returns when the loop is to wake by itself.
 func (r *Reconciler) next() time.Time {
 	at := time.Now().Add(time.Hour)
-	for _, t := range []time.Time{r.resyncAt, r.drainAt, r.retryAt, r.addressAt} {
+	for _, t := range []time.Time{r.resyncAt, r.drainAt, r.retryAt, r.addressAt, r.healthAt} {
 		if !t.IsZero() && t.Before(at) {
 			at = t
 		}
@@ -129,6 +142,9 @@ func (r *Reconciler) due(now time.Time) cause {
 		return causeResync
 	case over(r.addressAt):
 		return causeAddress
+	case over(r.healthAt):
+		r.judged = r.keeper.checked.due(now)
+		return causeHealth
 	case over(r.drainAt):
 		return causeDrain
 	}
@@ -166,6 +182,7 @@ func (r *Reconciler) pass(ctx context.Context, why cause) {
 	if r.drainAt.IsZero() && len(r.keeper.drains()) > 0 {
 		r.drainAt = now.Add(drainInterval)
 	}
+	r.healthAt = r.keeper.checked.next(now)
 	if err == nil && !r.desired.Incomplete {
 		r.flush = false // it is for the first pass; what that could not delete stays
 	}
@@ -196,6 +213,8 @@ func (r *Reconciler) scope(why cause) map[kernel.ServiceKey]bool {
 	switch {
 	case why == causeDrain:
 		return r.keeper.drains()
+	case why == causeHealth:
+		return r.judged
 	case why == causeAddress:
 	case why == causeConfig && r.clean != nil && r.clean.sameHost(r.desired):
 		changed(scope, r.clean, r.desired)

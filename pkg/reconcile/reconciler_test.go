@@ -14,6 +14,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
@@ -27,6 +28,7 @@ type bench struct {
 	log       bytes.Buffer // read while Run waits
 
 	reconciler *Reconciler
+	answers    *answers // nil: nobody checks
 
 	mu    sync.Mutex // guards what follows
 	reads [][]kernel.ServiceKey
@@ -41,15 +43,22 @@ func (b *bench) read() [][]kernel.ServiceKey {
 	return reads
 }
 
-func startBench(t *testing.T, m Memory) *bench {
-	b := &bench{Fake: kernel.NewFake(), host: kernel.NewFakeHost(), desired: make(chan *spec.Desired), asked: make(chan struct{}), addresses: make(chan struct{})}
+func startBench(t *testing.T, m Memory) *bench { return startBenchWith(t, m, nil) }
+
+// startBenchWith starts one whose backends are checked.
+func startBenchWith(t *testing.T, m Memory, a *answers) *bench {
+	b := &bench{answers: a, Fake: kernel.NewFake(), host: kernel.NewFakeHost(), desired: make(chan *spec.Desired), asked: make(chan struct{}), addresses: make(chan struct{})}
 	b.FailObserve = func(keys []kernel.ServiceKey) error {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.reads = append(b.reads, keys)
 		return nil
 	}
-	r := New(NewKeeper(b.Fake, b.host, NewStore("", Place{}), m), false, zerolog.New(&b.log))
+	keeper := NewKeeper(b.Fake, b.host, NewStore("", Place{}), m)
+	if b.answers != nil {
+		keeper.Check(b.answers, b.answers.of, func(string, probe.Counts) {})
+	}
+	r := New(keeper, false, zerolog.New(&b.log))
 	b.reconciler = r
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)

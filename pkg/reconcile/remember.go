@@ -24,7 +24,7 @@ func (unremembered) Is(err error) bool { return err == ErrHeld }
 // own takes a service into the memory.
 func (k *Keeper) own(key kernel.ServiceKey, o Owned) {
 	k.memory.Services[key] = o
-	if len(o.Draining) > 0 {
+	if len(o.Draining) > 0 || !o.Waiting.IsZero() {
 		k.draining[key] = true
 	} else {
 		delete(k.draining, key)

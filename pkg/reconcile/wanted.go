@@ -60,12 +60,6 @@ func KeyOf(s *spec.Service) kernel.ServiceKey {
 	}
 }
 
-// declared returns a service as the configuration wants it, its destinations in canonical order.
-func declared(s *spec.Service) kernel.VirtualService {
-	room := make([]kernel.RealServer, 0, len(s.Backends))
-	return kernel.VirtualService{Service: declaredService(s), Dests: declaredDests(room, s)}
-}
-
 // declaredService returns what of a service can be edited, as the configuration wants it.
 func declaredService(s *spec.Service) kernel.Service {
 	v := kernel.Service{Scheduler: s.Method, Netmask: s.Netmask, Engine: s.Engine}
@@ -88,10 +82,7 @@ func declaredService(s *spec.Service) kernel.Service {
 func declaredDests(dests []kernel.RealServer, s *spec.Service) []kernel.RealServer {
 	for i := range s.Backends {
 		b := &s.Backends[i]
-		dests = append(dests, kernel.RealServer{
-			DestKey: kernel.DestKey{Addr: netip.AddrPortFrom(b.Host, b.Port)},
-			Dest:    declaredDest(b),
-		})
+		dests = append(dests, kernel.RealServer{DestKey: destKeyOf(b), Dest: declaredDest(b)})
 	}
 	sortDests(dests)
 	return dests

@@ -19,6 +19,9 @@ type world struct{ *rand.Rand }
 
 func newWorld(seed uint64) world { return world{rand.New(rand.NewPCG(seed, 1))} }
 
+// noPulse is of the services whose declared weights count: nobody checks their backends.
+var noPulse = &spec.Pulse{Type: spec.PulseNone, Interval: spec.DefaultInterval}
+
 func pick[T any](w world, of ...T) T { return of[w.IntN(len(of))] }
 
 // chance is true in n of 100 cases.
@@ -31,7 +34,9 @@ func (w world) services() []spec.Service {
 		if w.chance(40) {
 			continue
 		}
-		s := spec.Service{Name: fmt.Sprintf("s%d", i), Method: pick(w, "wrr", "rr", "wlc", "sh"), Drain: time.Minute}
+		s := spec.Service{
+			Name: fmt.Sprintf("s%d", i), Method: pick(w, "wrr", "rr", "wlc", "sh"), Drain: time.Minute, Pulse: noPulse,
+		}
 		switch i {
 		case 0, 1:
 			s.Protocol, s.Host, s.Port, s.Family = spec.TCP, netip.MustParseAddr("10.0.0.1"), uint16(80+i), spec.IPv4
