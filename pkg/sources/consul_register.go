@@ -27,17 +27,17 @@ type Registration struct {
 	Output string // what the check says to whoever looks
 }
 
-// Liveness is what a registration needs to know of a service's backends. One without a pulse is up.
+// Liveness is what a registration needs to know of a service's backends. One whose pulse is of type none is up.
 type Liveness struct {
 	Up, All int  // backends that are up, and all
-	Pulse   bool // one of them has a pulse; without any there is nothing to go by
+	Pulse   bool // one of them has a pulse that checks; without any there is nothing to go by
 }
 
 // AllUp is the Liveness of a service whose backends are not probed: all are up.
 func AllUp(s *spec.Service) Liveness {
 	l := Liveness{Up: len(s.Backends), All: len(s.Backends)}
-	for _, b := range s.Backends {
-		if p := cmp.Or(b.Pulse, s.Pulse); p != nil && p.Type != "none" {
+	for i := range s.Backends {
+		if s.PulseOf(&s.Backends[i]).Type != spec.PulseNone {
 			l.Pulse = true
 		}
 	}

@@ -103,3 +103,20 @@ func TestWantedRegistration(t *testing.T) {
 		t.Error("a firewall mark is registered")
 	}
 }
+
+// TestAllUp: a backend of a tcp service has a pulse where nobody says anything.
+func TestAllUp(t *testing.T) {
+	backend, none := spec.Backend{Port: 80}, &spec.Pulse{Type: spec.PulseNone}
+	unchecked := spec.Backend{Port: 80, Pulse: none}
+	for _, test := range []struct {
+		name string
+		s    spec.Service
+		want Liveness
+	}{
+		{"nothing said", spec.Service{Protocol: spec.TCP, Backends: []spec.Backend{unchecked, backend}}, Liveness{2, 2, true}},
+		{"none of the service's", spec.Service{Protocol: spec.TCP, Pulse: none, Backends: []spec.Backend{backend}}, Liveness{1, 1, false}},
+		{"udp", spec.Service{Protocol: spec.UDP, Backends: []spec.Backend{backend}}, Liveness{1, 1, false}},
+	} {
+		equal(t, test.name, test.want, AllUp(&test.s))
+	}
+}
