@@ -1,13 +1,11 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 )
@@ -29,25 +27,12 @@ type NginxServer struct {
 	log *os.File
 }
 
-var warnNginx sync.Once
-
 // Nginx prepares an nginx, which Start starts and the end of the test stops.
 //
-// It is the machine's, or that which `make deps` fetched. Where there is none the test is skipped, loudly; with
-// GORB_REQUIRE_NGINX=1 it fails instead.
+// Where there is none the test is skipped, see [Need].
 func Nginx(t testing.TB) *NginxServer {
 	t.Helper()
-	path := find("nginx")
-	switch {
-	case path != "":
-	case os.Getenv(envRequireNginx) == "1":
-		t.Fatalf("no nginx, and %s=1 (make deps)", envRequireNginx)
-	default:
-		err := errors.New("there is no nginx (make deps)")
-		warnNginx.Do(func() { warn("NGINX TESTS SKIPPED", err) })
-		t.Skip(err)
-	}
-	s := &NginxServer{t: t, path: path, Dir: t.TempDir(), Ports: [3]int(FreePorts(t, 3))}
+	s := &NginxServer{t: t, path: Need(t, "nginx"), Dir: t.TempDir(), Ports: [3]int(FreePorts(t, 3))}
 	t.Cleanup(s.Stop)
 	return s
 }

@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gorb-io/gorb/internal/lab"
 )
@@ -29,8 +30,11 @@ func TestBench(t *testing.T) {
 				t.Skip(err)
 			}
 		}
-		small := table{services: 20, backends: 3}
-		got, err := inside(t.Context(), gorb, 1, small, 0)
+		small := options{
+			runs: 1, table: table{services: 20, backends: 3},
+			checked: table{services: 2, backends: 3}, every: time.Second,
+		}
+		got, err := inside(t.Context(), gorb, small, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,6 +42,14 @@ func TestBench(t *testing.T) {
 			m := methods[i]
 			if r.MS <= 0 || (r.Calls <= 0 && m.part == whole) {
 				t.Errorf("%s, %s: %v ms and %v calls", m.task, m.name, r.MS, r.Calls)
+			}
+		}
+		if len(got.Checks) != 4 {
+			t.Errorf("checks were measured %d times, want 4", len(got.Checks))
+		}
+		for _, c := range got.Checks {
+			if c.Checks <= 0 || c.Calls <= 0 || c.MemoryMB <= 0 {
+				t.Errorf("%s by %s: %d checks, of %v calls, in %v MB", c.Kind, c.Method, c.Checks, c.Calls, c.MemoryMB)
 			}
 		}
 		if got.DecodeMS <= 0 || !strings.Contains(got.System, "keepalived ") {

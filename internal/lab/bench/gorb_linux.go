@@ -61,7 +61,7 @@ func (s *stage) gorbApply(ctx context.Context, t table, all, pass, writes method
 
 // writeTOML writes gorb's configuration of a table.
 func (s *stage) writeTOML(t table) (string, error) {
-	return s.write("gorb.toml", t.toml(filepath.Join(s.dir, "state")))
+	return s.write("gorb.toml", t.toml(filepath.Join(s.dir, "state"), checks{}))
 }
 
 // gorbDo measures what no command of gorb does by itself, in a process of its own so that nothing is warm.
@@ -90,6 +90,9 @@ func (s *stage) gorbDo(ctx context.Context, t table, what string, m method) erro
 // do is what gorbDo runs. It prints nanoseconds and, if there is a file for them, system calls; both are those of the
 // work alone.
 func do(ctx context.Context, what, config, calls string, t table) error {
+	if what == "serve" {
+		return serve()
+	}
 	client, err := kernel.Open(ctx, kernel.Options{})
 	if err != nil {
 		return err
@@ -101,7 +104,7 @@ func do(ctx context.Context, what, config, calls string, t table) error {
 	case "change":
 		work, err = changeOne(ctx, client, config, t)
 	default:
-		err = fmt.Errorf("-do=%s: there are read and change", what)
+		err = fmt.Errorf("-do=%s: there are read, change and serve", what)
 	}
 	if err != nil {
 		return errors.Join(err, client.Close())

@@ -23,8 +23,8 @@ const share = 90 * time.Second
 
 // inside measures, where the kernel has IPVS, and says on standard error how far it is. The kernel has the time settle
 // between two steps, and ten times that after a namespace.
-func inside(ctx context.Context, gorb string, runs int, t table, settle time.Duration) (r report, err error) {
-	s, err := openStage(gorb, t, settle)
+func inside(ctx context.Context, gorb string, o options, settle time.Duration) (r report, err error) {
+	s, err := openStage(gorb, o.table, settle)
 	if err != nil {
 		return r, err
 	}
@@ -33,15 +33,24 @@ func inside(ctx context.Context, gorb string, runs int, t table, settle time.Dur
 	if err != nil {
 		return r, err
 	}
-	if err := s.repeat(ctx, runs); err != nil {
+	checked, err := s.measureChecks(ctx, o)
+	if err != nil {
 		return r, err
 	}
-	start := time.Now()
-	if err := s.countCalls(ctx); err != nil {
-		return r, fmt.Errorf("with strace: %w", err)
+	s.table = o.table
+	if err := s.repeat(ctx, o.runs); err != nil {
+		return r, err
 	}
-	fmt.Fprintf(os.Stderr, "counting system calls took %.0f s\n", time.Since(start).Seconds())
-	return s.results.report(system), nil
+	if o.runs > 0 {
+		start := time.Now()
+		if err := s.countCalls(ctx); err != nil {
+			return r, fmt.Errorf("with strace: %w", err)
+		}
+		fmt.Fprintf(os.Stderr, "counting system calls took %.0f s\n", time.Since(start).Seconds())
+	}
+	r = s.results.report(system)
+	r.Checked, r.Interval, r.Checks = o.checked.services*o.checked.backends, o.every.String(), checked
+	return r, nil
 }
 
 // repeat has each program do everything so many times, or until it has had its share.

@@ -3,89 +3,88 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"time"
-
-	"github.com/gorb-io/gorb/pkg/kernel"
 )
 
-// poll is the time between two looks at what keepalived has done. They cost it time: one service is read.
-const poll = 20 * time.Millisecond
-
-// keepalived is a keepalived that runs, with nothing but its checker (-C), of which no backend has one: so all that it
-// does is read its configuration, write the table, and log what it does to syslog, as is its default.
+// keepalived is a keepalived that runs, with nothing but its checker (-C), which logs what it does to syslog, as is its
+// default.
 type keepalived struct {
-	*stage
+	*daemon
 	config string
-	cmd    *exec.Cmd
-	log    *os.File   // what it says on its standard output
-	ended  chan error // takes how it ended
 }
 
 // pidFiles are the files that keepalived keeps process numbers in.
 var pidFiles = [2]string{"keepalived.pid", "checkers.pid"}
 
-// measureKeepalived measures keepalived from its start, or from the signal, to the moment when the table is complete.
+// launchKeepalived starts a keepalived, behind what is to start it.
+func (s *stage) launchKeepalived(config string, behind ...string) (*keepalived, error) {
+	for _, name := range pidFiles { // or it would find the numbers of other processes there
+		if err := os.Remove(filepath.Join(s.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err
+		}
+	}
+	d, err := s.launch(append(behind, "keepalived", "-C", "-n", "-f", config,
+		"-p", filepath.Join(s.dir, pidFiles[0]), "-c", filepath.Join(s.dir, pidFiles[1]))...)
+	return &keepalived{daemon: d, config: config}, err
+}
+
+// measureKeepalived measures keepalived from its start, or from the signal, to the moment when the table is complete. No
+// backend has a checker, so all that it does is read its configuration, write the table, and log.
 func (s *stage) measureKeepalived(ctx context.Context) (err error) {
 	t := s.table
 	t.weight, t.last = 100, 100
-	config, err := s.write("keepalived.conf", t.keepalived())
-	if err != nil {
-		return err
-	}
-	k := &keepalived{stage: s, config: config}
-	if k.log, err = os.Create(filepath.Join(s.dir, "keepalived.log")); err != nil {
-		return err
-	}
-	defer k.log.Close()
 	syslog, err := startSyslogd()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, syslog.close()) }()
-	if err := k.start(ctx, t); err != nil {
-		return errors.Join(err, k.kill())
+	k, err := s.startKeepalived(ctx, t)
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, k.kill()) }()
 	t.weight, t.last = 200, 200
 	if err := k.reload(ctx, t, keepalivedReload); err != nil {
-		return errors.Join(err, k.kill())
+		return err
 	}
 	t.last = 300
 	if err := k.reload(ctx, t, keepalivedChange); err != nil {
-		return errors.Join(err, k.kill())
+		return err
 	}
 	// With nothing configured it would end, and not have the time to take a large table apart.
 	one := table{services: 1, backends: 1, weight: 200, last: 200}
-	err = k.reload(ctx, one, keepalivedRemove)
-	return errors.Join(err, k.kill())
+	return k.reload(ctx, one, keepalivedRemove)
 }
 
 // counts reports whether the system calls of a method are counted.
-func (k *keepalived) counts(m method) bool { return k.counting != nil && k.counting(m) }
+func (s *stage) counts(m method) bool { return s.counting != nil && s.counting(m) }
 
-// start starts keepalived and waits for its table.
-func (k *keepalived) start(ctx context.Context, t table) error {
-	args := []string{
-		"keepalived", "-C", "-n", "-f", k.config,
-		"-p", filepath.Join(k.dir, pidFiles[0]), "-c", filepath.Join(k.dir, pidFiles[1]),
+// startKeepalived starts keepalived and waits for its table.
+func (s *stage) startKeepalived(ctx context.Context, t table) (*keepalived, error) {
+	config, err := s.write("keepalived.conf", t.keepalived(checks{}))
+	if err != nil {
+		return nil, err
 	}
-	summary := k.summary()
-	if k.counts(keepalivedStart) { // the tracer is not the parent, and takes signals, so that it can leave
-		args = append([]string{"strace", "-D", "-I", "2", "-c", "-f", "-o", summary}, args...)
+	var behind []string
+	if s.counts(keepalivedStart) { // the tracer is not the parent, and takes signals, so that it can leave
+		behind = []string{"strace", "-D", "-I", "2", "-c", "-f", "-o", s.summary()}
 	}
-	k.cmd = exec.Command(args[0], args[1:]...)
-	k.cmd.Stdout, k.cmd.Stderr = k.log, k.log
-	k.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	start := time.Now()
-	if err := k.cmd.Start(); err != nil {
-		return err
+	k, err := s.launchKeepalived(config, behind...)
+	if err != nil {
+		return nil, err
 	}
-	k.ended = make(chan error, 1)
-	go func() { k.ended <- k.cmd.Wait() }()
+	if err := k.started(ctx, t, start); err != nil {
+		return nil, errors.Join(err, k.kill())
+	}
+	return k, nil
+}
+
+// started waits for the table of a keepalived that has just been started.
+func (k *keepalived) started(ctx context.Context, t table, start time.Time) error {
 	done, err := k.await(ctx, t)
 	if err != nil {
 		return err
@@ -99,7 +98,7 @@ func (k *keepalived) start(ctx context.Context, t table) error {
 		if err := syscall.Kill(tracer, syscall.SIGINT); err != nil {
 			return err
 		}
-		if r.calls, err = awaitCalls(summary); err != nil {
+		if r.calls, err = awaitCalls(k.summary()); err != nil {
 			return err
 		}
 	}
@@ -109,7 +108,7 @@ func (k *keepalived) start(ctx context.Context, t table) error {
 
 // reload has keepalived read a configuration of the table t, and waits until the kernel's is that.
 func (k *keepalived) reload(ctx context.Context, t table, m method) error {
-	if err := os.WriteFile(k.config, []byte(t.keepalived()), 0o600); err != nil {
+	if err := os.WriteFile(k.config, []byte(t.keepalived(checks{})), 0o600); err != nil {
 		return err
 	}
 	var a *attached
@@ -136,57 +135,4 @@ func (k *keepalived) reload(ctx context.Context, t table, m method) error {
 	}
 	k.took(m, r.wall, r)
 	return k.finished(m.name, t)
-}
-
-// await waits until the table is t, and returns when it was. Only when the last service is as it should be, the others
-// are looked at.
-func (k *keepalived) await(ctx context.Context, t table) (time.Time, error) {
-	key := k.table.key(k.table.services - 1)
-	for deadline := time.Now().Add(patience(k.table)); ; time.Sleep(poll) {
-		observed, err := k.client.Observe(ctx, key)
-		if err != nil {
-			return time.Time{}, err
-		}
-		now := time.Now()
-		wrong := errors.New("its last service is not")
-		if k.lastDone(observed, key, t) {
-			if wrong = k.verify(t); wrong == nil {
-				return now, nil
-			}
-		}
-		if now.Before(deadline) && len(k.ended) == 0 {
-			continue
-		}
-		log, err := os.ReadFile(k.log.Name())
-		return now, errors.Join(fmt.Errorf("keepalived: the table is not as configured: %w; it said:\n%s", wrong, last(string(log))), err)
-	}
-}
-
-// lastDone reports whether the last service is as it should be in t.
-func (k *keepalived) lastDone(observed kernel.Table, key kernel.ServiceKey, t table) bool {
-	service, there := observed[key]
-	if t.services < k.table.services {
-		return !there
-	}
-	for _, d := range service.Dests {
-		if d.Addr == t.backend(t.services-1, t.backends-1) {
-			return int(d.Weight) == t.last && len(service.Dests) == t.backends
-		}
-	}
-	return false
-}
-
-// kill ends keepalived, not by asking: it would take its table apart.
-func (k *keepalived) kill() error {
-	if k.cmd == nil || k.cmd.Process == nil {
-		return nil
-	}
-	errs := []error{syscall.Kill(-k.cmd.Process.Pid, syscall.SIGKILL)}
-	<-k.ended
-	for _, name := range pidFiles { // or the next one would find the numbers of other processes there
-		if err := os.Remove(filepath.Join(k.dir, name)); !errors.Is(err, os.ErrNotExist) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -47,9 +48,9 @@ func (t table) key(i int) kernel.ServiceKey {
 }
 
 // toml gives the table as gorb's configuration, which remembers in a directory what is gorb's.
-func (t table) toml(stateDir string) string {
+func (t table) toml(stateDir string, c checks) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "[gorb]\nstate_dir = %q\n", stateDir)
+	fmt.Fprintf(&b, "[gorb]\nstate_dir = %q\nsocket = %q\n%s", stateDir, filepath.Join(stateDir, "socket"), c.pulse())
 	for i := range t.services {
 		fmt.Fprintf(&b, "\n[services.s%d]\nhost = %q\nport = %d\nmethod = \"wrr\"\n", i, t.service(i).Addr(), t.service(i).Port())
 		for j := range t.backends {
@@ -90,15 +91,15 @@ func (t table) backendArgs(i, j int) []string {
 	}
 }
 
-// keepalived gives the table as keepalived's configuration. There are no checkers, so every backend is up.
-func (t table) keepalived() string {
+// keepalived gives the table as keepalived's configuration. Without checkers every backend is up.
+func (t table) keepalived(c checks) string {
 	var b strings.Builder
 	for i := range t.services {
-		fmt.Fprintf(&b, "virtual_server %s %d {\n  lvs_sched wrr\n  lvs_method NAT\n  protocol TCP\n",
-			t.service(i).Addr(), t.service(i).Port())
+		fmt.Fprintf(&b, "virtual_server %s %d {\n  lvs_sched wrr\n  lvs_method NAT\n  protocol TCP\n%s",
+			t.service(i).Addr(), t.service(i).Port(), c.delayLoop())
 		for j := range t.backends {
-			fmt.Fprintf(&b, "  real_server %s %d {\n    weight %d\n  }\n",
-				t.backend(i, j).Addr(), t.backend(i, j).Port(), t.weightOf(i, j))
+			fmt.Fprintf(&b, "  real_server %s %d {\n    weight %d\n%s  }\n",
+				t.backend(i, j).Addr(), t.backend(i, j).Port(), t.weightOf(i, j), c.checker())
 		}
 		b.WriteString("}\n")
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -58,7 +59,7 @@ func TestTexts(t *testing.T) {
 	if diff := cmp.Diff(wantAdds, small.adds()); diff != "" {
 		t.Errorf("adds (-want +got)\n%s", diff)
 	}
-	doc, err := spec.Decode("bench.toml", spec.TOML, []byte(small.toml("/run/state")))
+	doc, err := spec.Decode("bench.toml", spec.TOML, []byte(small.toml("/run/state", checks{kind: "http", every: time.Second})))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,7 @@
 //	go run ./internal/lab/bench -json      # for programs
 //
 // Each program creates a table of 1,000 services of 20 backends, changes all weights, changes one, reads all, and deletes
-// all. After each step the kernel's table is compared with what it should be. Every time is the shortest of three runs,
+// all. gorb and keepalived check 2,000 backends. After each step the kernel's table is compared with what it should be. Every time is the shortest of three runs,
 // or of fewer where runs are long; the programs take turns. System calls are counted by strace(1) in further runs, the
 // times of which do not count. docs/performance.md says what the figures mean.
 package main
@@ -40,6 +40,14 @@ func main() {
 	os.Exit(run(os.Args[1:]))
 }
 
+// options are what is measured.
+type options struct {
+	runs    int // of everything on table
+	table   table
+	checked table         // this one has health checks
+	every   time.Duration // so often
+}
+
 func run(args []string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -50,25 +58,30 @@ func run(args []string) int {
 	qemu := flags.Bool("qemu", false, "measure under Debian's kernel in qemu-system-x86_64")
 	services := flags.Int("services", 1000, "how many services")
 	backends := flags.Int("backends", 20, "how many backends each")
-	runs := flags.Int("runs", 3, "how many times each measure is taken")
+	runs := flags.Int("runs", 3, "how many times each measure is taken; 0: only checks are measured")
+	checked := flags.Int("checked", 100, "how many services of 20 backends have health checks, for what these cost; 0: none")
+	every := flags.Duration("interval", 20*time.Second, "how often each backend is checked")
 	gorb := flags.String("gorb", "", "inside: the gorb to measure")
 	asJSON := flags.Bool("json", false, "print JSON")
-	what := flags.String("do", "", "inside: read or change, and print the nanoseconds it took")
+	what := flags.String("do", "", "inside: read or change, and print the nanoseconds it took; or serve")
 	config := flags.String("config", "", "inside: the configuration for -do")
 	calls := flags.String("calls", "", "inside: the file to count the system calls of -do in")
 	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
-	} else if err != nil || flags.NArg() > 0 || *services < 1 || *backends < 1 || *runs < 1 {
-		fmt.Fprintln(os.Stderr, "bench: -services, -backends and -runs are at least 1, and there are no arguments")
+	} else if err != nil || flags.NArg() > 0 || *services < 1 || *backends < 1 || *runs < 0 || *checked < 0 || *every < time.Second {
+		fmt.Fprintln(os.Stderr, "bench: -services and -backends are at least 1, -interval at least 1s, and there are no arguments")
 		return 2
 	}
-	t := table{services: *services, backends: *backends}
+	o := options{
+		runs: *runs, table: table{services: *services, backends: *backends},
+		every: *every, checked: table{services: *checked, backends: 20},
+	}
 	var err error
 	switch {
 	case *what != "":
-		err = do(ctx, *what, *config, *calls, t)
+		err = do(ctx, *what, *config, *calls, o.table)
 	case *gorb != "":
-		err = reportInside(ctx, *gorb, *runs, t)
+		err = reportInside(ctx, *gorb, o)
 	default:
 		err = reportOutside(ctx, *qemu, *asJSON, args)
 	}
@@ -83,8 +96,8 @@ func run(args []string) int {
 }
 
 // reportInside measures and prints the report as JSON, in one line.
-func reportInside(ctx context.Context, gorb string, runs int, t table) error {
-	r, err := inside(ctx, gorb, runs, t, settle)
+func reportInside(ctx context.Context, gorb string, o options) error {
+	r, err := inside(ctx, gorb, o, settle)
 	if err != nil {
 		return err
 	}

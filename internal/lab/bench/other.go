@@ -13,7 +13,7 @@ var errLinux = errors.New("IPVS is a part of Linux")
 
 func do(context.Context, string, string, string, table) error { return errLinux }
 
-func inside(context.Context, string, int, table, time.Duration) (report, error) {
+func inside(context.Context, string, options, time.Duration) (report, error) {
 	return report{}, errLinux
 }
 

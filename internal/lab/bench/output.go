@@ -51,6 +51,50 @@ func parseApplied(text []byte) (applied, error) {
 	return a, nil
 }
 
+// parseStat returns the processor time that /proc/PID/stat tells of: its fields 14 and 15, in hundredths of a second
+// (proc_pid_stat(5)). The second is a name in parentheses, with anything in it.
+func parseStat(stat string) (time.Duration, error) {
+	rest := strings.Fields(stat[strings.LastIndex(stat, ")")+1:])
+	if len(rest) < 13 {
+		return 0, fmt.Errorf("%q has too few fields", stat)
+	}
+	user, err := strconv.Atoi(rest[11])
+	if err != nil {
+		return 0, err
+	}
+	system, err := strconv.Atoi(rest[12])
+	return time.Duration(user+system) * 10 * time.Millisecond, err
+}
+
+// parseSNMP returns a counter of /proc/net/snmp: each protocol has a line of names and one of values.
+func parseSNMP(text, protocol, name string) (int, error) {
+	var names []string
+	for line := range strings.Lines(text) {
+		words := strings.Fields(line)
+		if len(words) == 0 || words[0] != protocol {
+			continue
+		}
+		if names == nil {
+			names = words
+			continue
+		}
+		if i := slices.Index(names, name); i > 0 && i < len(words) {
+			return strconv.Atoi(words[i])
+		}
+	}
+	return 0, fmt.Errorf("there is no %s %s", protocol, name)
+}
+
+// parseSize returns the kB of a line of a file like /proc/PID/status.
+func parseSize(text, name string) (int, error) {
+	for line := range strings.Lines(text) {
+		if words := strings.Fields(line); len(words) == 3 && words[0] == name && words[2] == "kB" {
+			return strconv.Atoi(words[1])
+		}
+	}
+	return 0, fmt.Errorf("there is no %s", name)
+}
+
 // milliseconds returns a duration of so many milliseconds.
 func milliseconds(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 

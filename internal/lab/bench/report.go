@@ -15,6 +15,10 @@ type report struct {
 	Backends int     `json:"backends"`  // of each service
 	DecodeMS float64 `json:"decode_ms"` // of gorb, from files to checked documents
 	Rows     []row   `json:"rows"`
+	// Of health checks: so many backends, each checked so often.
+	Checked  int        `json:"checked"`
+	Interval string     `json:"interval"`
+	Checks   []checking `json:"checks"`
 }
 
 // A row is what one method took. 0 is what was not measured, or cannot be.
@@ -49,6 +53,9 @@ func (r report) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\ngorb decodes and checks its configuration of the table, %d objects of TOML, in %s ms.\n",
 		r.Services*(1+r.Backends), number(r.DecodeMS, ""))
+	if len(r.Checks) > 0 {
+		r.printChecks(w)
+	}
 }
 
 // number gives a number with three digits that count, or all before the point, and its unit; nothing for 0.

@@ -64,6 +64,7 @@ func TestDocs(t *testing.T) {
 	var printed strings.Builder
 	newResults(table{services: 1000, backends: 20}).report("").print(&printed)
 	heads := func(text string) (heads []string) { // of the rows: task and method
+		text, _, _ = strings.Cut(text, "\n## Health checks\n") // which has a table of its own
 		for line := range strings.Lines(text) {
 			cells := strings.Split(line, "|")
 			if strings.HasPrefix(line, "|") && len(cells) == 10 {

@@ -155,8 +155,22 @@ func last(text string) string {
 	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }
 
-// verify fails unless the kernel's table is this one: a fast failure is no fast result.
+// verify fails unless the kernel's table is this one: a fast failure is no fast result. It reads again for a while where it is
+// not: services of another namespace, which the kernel takes away after the namespace has gone, make a reading skip some
+// (ip_vs_info_seq_next counts all namespaces', ip_vs_info_array those of one).
 func (s *stage) verify(t table) error {
+	for deadline := time.Now().Add(verifyFor); ; time.Sleep(poll) {
+		if err := s.compare(t); err == nil || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+// verifyFor is how long the kernel has to take a namespace's services away.
+const verifyFor = 3 * time.Second
+
+// compare fails unless a reading of the kernel's table is this one.
+func (s *stage) compare(t table) error {
 	f, err := os.Open("/proc/thread-self/net/ip_vs") // "/proc/net" is in the namespace of the first thread
 	if err != nil {
 		return err
