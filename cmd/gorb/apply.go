@@ -34,7 +34,10 @@ it could be done: the next apply tries the rest.
 What a URL or Consul would remove is held where run would hold it: more than max_removal
 of what the source alone declares, measured by what the last apply or run had of it. The
 rest is done, apply says what is held, and exits with 1, unless --accept-removals is
-given. A source that cannot be had stands by its last good copy.`,
+given. A source that cannot be had stands by its last good copy.
+
+It makes no checks: declared weights count, but a backend that has a pulse and that the
+kernel has at weight 0 may be down, and stays there unless --raise is given.`,
 		examples: []string{"gorb apply gorb.toml", "gorb apply --wait 2m base.toml site.toml", "gorb apply --wait 0 gorb.toml"},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			var f files
@@ -42,12 +45,13 @@ given. A source that cannot be had stands by its last good copy.`,
 			wait := fs.Duration("wait", 30*time.Second, "how long to wait for leaving backends")
 			noDrain := fs.Bool("no-drain", false, "delete leaving backends at once, with their connections")
 			accept := fs.Bool("accept-removals", false, "hold no removals of sources, however many")
+			raise := fs.Bool("raise", false, "raise backends that the kernel has at weight 0 too, though nobody checked them")
 			asJSON := fs.Bool("json", false, "print JSON")
 			return func(ctx context.Context, args []string) error {
 				if *wait < 0 {
 					return &usageError{err: fmt.Errorf("--wait %s: it cannot be negative", *wait)}
 				}
-				a := &applier{program: p, wait: *wait, options: reconcile.Options{NoDrain: *noDrain}}
+				a := &applier{program: p, wait: *wait, options: reconcile.Options{NoDrain: *noDrain, Raise: *raise}}
 				start := time.Now()
 				all, err := p.read(ctx, &f, args)
 				if err != nil {
@@ -249,6 +253,13 @@ func (a *applier) print(w io.Writer) {
 	}
 	for _, l := range plan.LeftAlone {
 		fmt.Fprintf(w, "left %s alone: %s\n", object(plan, l), l.Reason)
+	}
+	for _, r := range plan.LeftAtZero {
+		fmt.Fprintf(w, "left at 0: %s of %s: not checked (--raise raises it)\n", r.Dest, title(plan, r.Service))
+	}
+	for _, waiting := range plan.Waiting {
+		fmt.Fprintf(w, "%s gives up nothing for now: %s (--raise has those serve that are left at 0)\n",
+			title(plan, waiting.Key), whyWaiting(waiting))
 	}
 	for _, r := range a.report.Failures() {
 		if errors.Is(r.Err, reconcile.ErrHeld) {

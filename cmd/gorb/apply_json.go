@@ -14,8 +14,9 @@ type applyJSON struct {
 	Errors     []string            `json:"errors"`     // everything that went wrong, those refusals among it
 	Draining   []httpapi.Draining  `json:"draining"`
 	LeftAlone  []httpapi.LeftAlone `json:"left_alone"`
-	Held       []httpapi.HeldOf    `json:"held"` // removals of sources that were not done
-	Away       []httpapi.Away      `json:"away"` // sources that could not be had, whose last good copies count
+	LeftAtZero []httpapi.AtZero    `json:"left_at_zero"` // nobody checks them here
+	Held       []httpapi.HeldOf    `json:"held"`         // removals of sources that were not done
+	Away       []httpapi.Away      `json:"away"`         // sources that could not be had, whose last good copies count
 	DecodeMS   float64             `json:"decode_ms"`
 	ReadMS     float64             `json:"read_ms"`
 	WriteMS    float64             `json:"write_ms"`
@@ -26,7 +27,7 @@ func (a *applier) json() applyJSON {
 	plan := newPlan(a.report.Plan)
 	out := applyJSON{
 		Operations: []httpapi.Operation{}, Failures: []httpapi.Operation{}, Errors: []string{},
-		Draining: plan.Draining, LeftAlone: plan.LeftAlone, Held: newHeld(a.trial), Away: newAway(a.trial),
+		Draining: plan.Draining, LeftAlone: plan.LeftAlone, LeftAtZero: plan.LeftAtZero, Held: newHeld(a.trial), Away: newAway(a.trial),
 		DecodeMS: milliseconds(a.decode), ReadMS: milliseconds(a.report.Read), WriteMS: milliseconds(a.report.Write), PassMS: milliseconds(a.pass),
 	}
 	for _, r := range a.report.Results {

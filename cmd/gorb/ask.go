@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 
@@ -15,10 +17,17 @@ import (
 // defaultSocket is where a gorb that runs is asked, unless its configuration says otherwise.
 const defaultSocket = "/run/gorb/gorb.sock"
 
+// How long an answer of a gorb that runs is waited for.
+const (
+	usualPatience = 10 * time.Second
+	workPatience  = time.Minute // what it is asked takes its time, and it has its own bound for that
+)
+
 // asking is the flags of the commands that ask a gorb that runs.
 type asking struct {
-	socket string
-	json   bool
+	socket   string
+	json     bool
+	patience time.Duration // 0: as usual
 }
 
 func (a *asking) declare(fs *pflag.FlagSet) {
@@ -28,7 +37,14 @@ func (a *asking) declare(fs *pflag.FlagSet) {
 
 // do asks, and decodes the answer into into; nil: it is dropped.
 func (a *asking) do(ctx context.Context, method, path string, body, into any) error {
-	err := httpapi.NewClient(a.socket).Do(ctx, method, path, body, into)
+	patience := cmp.Or(a.patience, usualPatience)
+	if patience > usualPatience { // one that answers nobody is not waited for
+		var silent *httpapi.SilentError
+		if err := httpapi.NewClient(a.socket).Within(usualPatience).Do(ctx, "GET", "/sources", nil, nil); errors.As(err, &silent) {
+			return silent
+		}
+	}
+	err := httpapi.NewClient(a.socket).Within(patience).Do(ctx, method, path, body, into)
 	if errors.Is(err, httpapi.ErrNoDaemon) {
 		return fmt.Errorf("%w; 'gorb run' starts one, and --socket names the socket of another", err)
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 	"github.com/gorb-io/gorb/pkg/sources"
 	"github.com/gorb-io/gorb/pkg/spec"
@@ -35,14 +36,23 @@ port = 80
 [services.web.backends.a]
 host = "10.1.0.1"
 weight = 100
+
+[defaults.pulse]
+type = "none"
 `
 
 func startAsked(t *testing.T) *asked {
 	t.Helper()
+	return startAskedWith(t, askedFile, func(*daemonAPI) {})
+}
+
+// startAskedWith has a file, and has what is asked completed before it is served.
+func startAskedWith(t *testing.T, content string, complete func(*daemonAPI)) *asked {
+	t.Helper()
 	dir := t.TempDir()
 	d := &asked{dir: dir, socket: filepath.Join(dir, "gorb.sock"), wakes: make(chan struct{}, 1), taken: make(chan *spec.Desired)}
 	file := filepath.Join(dir, "gorb.toml")
-	if err := os.WriteFile(file, []byte(askedFile), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	store, err := sources.OpenOverrides("")
@@ -56,8 +66,15 @@ func startAsked(t *testing.T) *asked {
 	g.Go(func() error { return layers.Run(ctx, d.taken) })
 	reconciler := reconcile.New(reconcile.NewKeeper(kernel.NewFake(), nil, reconcile.NewStore("", reconcile.Place{}), reconcile.Memory{}), false, zerolog.Nop())
 	g.Go(func() error { return reconciler.Run(ctx, reconcile.Wakes{}) })
+	engine := probe.New(nil, zerolog.Nop())
+	g.Go(func() error { return engine.Run(ctx) })
+	api := daemonAPI{
+		Layers: layers, OverrideStore: store, reconciler: reconciler,
+		registrar: sources.NewRegistrar("", zerolog.Nop()), asked: d.wakes, live: &liveness{}, engine: engine,
+	}
+	complete(&api)
 	g.Go(func() error {
-		daemonAPI{layers, store, reconciler, sources.NewRegistrar("", zerolog.Nop()), d.wakes, ""}.serve(ctx, d.socket, zerolog.New(zerolog.NewTestWriter(t)))
+		api.serve(ctx, d.socket, zerolog.New(zerolog.NewTestWriter(t)))
 		return nil
 	})
 	t.Cleanup(func() {
@@ -119,11 +136,13 @@ func TestOverrideCommand(t *testing.T) {
 		t.Errorf("the weight is %d", w)
 	}
 	d.want(t, `web/a
-  host    "10.1.0.1"  gorb.toml:6
-  port    80          gorb.toml:3 (services.web)
-  weight  50          override web/a, TIME by ann, until TIME: slow disk
-    over  100         gorb.toml:7
-  method  "nat"       default
+  host            "10.1.0.1"  gorb.toml:6
+  port            80          gorb.toml:3 (services.web)
+  weight          50          override web/a, TIME by ann, until TIME: slow disk
+    over          100         gorb.toml:7
+  method          "nat"       default
+  pulse.interval  "1m"        default
+  pulse.type      "none"      gorb.toml:10 (defaults.pulse)
 `, "explain", "web/a")
 	d.want(t, "hide mail\nwarning: idle: what it hides is not there\n", "override", "hide", "mail", "--by", "bob")
 	d.want(t, "patch dns {\"port\":53}\nwarning: dangling: its object is gone; it counts again when that returns\n",

@@ -8,8 +8,8 @@ import (
 // commands returns the commands in the order in which help lists them.
 func commands() []*command {
 	return []*command{
-		runCommand(), checkCommand(), planCommand(), applyCommand(), statusCommand(), explainCommand(), overrideCommand(),
-		reloadCommand(), acceptCommand(), reorderCommand(), exportCommand(), completionCommand(), versionCommand(), helpCommand(),
+		runCommand(), checkCommand(), planCommand(), applyCommand(), statusCommand(), probeCommand(), explainCommand(),
+		overrideCommand(), reloadCommand(), acceptCommand(), reorderCommand(), exportCommand(), completionCommand(), versionCommand(), helpCommand(),
 	}
 }
 

@@ -124,7 +124,7 @@ func (p *program) completeFish() string {
 	b.WriteString("complete -c gorb -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n")
 	fmt.Fprintf(&b, "complete -c gorb -f -n '__fish_seen_subcommand_from override' -a '%s'\n", strings.Join(overrideVerbs, " "))
 	fmt.Fprintf(&b, "complete -c gorb -f -n '__fish_seen_subcommand_from help' -a '%s'\n", strings.Join(commandNames(), " "))
-	b.WriteString("complete -c gorb -F -n '__fish_seen_subcommand_from run check plan apply'\n")
+	b.WriteString("complete -c gorb -F -n '__fish_seen_subcommand_from run check plan apply probe'\n")
 	return b.String()
 }
 

@@ -22,7 +22,7 @@ func TestRunFromConsul(t *testing.T) {
 			{addr: netip.MustParseAddrPort("10.1.0.1:80"), weight: 10},
 		}}
 		k := newKeeping(t, "") // where the server is
-		text := fmt.Sprintf("[gorb]\nstate_dir = %q\n[[sources]]\nurl = %q\nname = \"kv\"\n[services]\n", k.state, kv.URL("gorb/"))
+		text := fmt.Sprintf("[gorb]\nstate_dir = %q\n[[sources]]\nurl = %q\nname = \"kv\"\n[defaults.pulse]\ntype = \"none\"\n[services]\n", k.state, kv.URL("gorb/"))
 		if err := os.WriteFile(k.file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

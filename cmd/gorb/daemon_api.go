@@ -3,24 +3,35 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 
 	"github.com/rs/zerolog"
 
 	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 	"github.com/gorb-io/gorb/pkg/sources"
+	"github.com/gorb-io/gorb/pkg/spec"
 )
 
 // daemonAPI is what others may ask a daemon for.
 type daemonAPI struct {
 	*sources.Layers
 	*sources.OverrideStore
-	reconciler *reconcile.Reconciler
+	reconciler reconciling
 	registrar  *sources.Registrar
 	asked      chan<- struct{} // of capacity one: the kernel's table is to be read again
 	stateDir   string
+	engine     *probe.Engine // nil: nobody makes checks
+	live       *liveness
+}
+
+// reconciling is what is asked of the reconciler.
+type reconciling interface {
+	Passes() reconcile.Passes
+	Plan(ctx context.Context, desired *spec.Desired, flush bool) (*reconcile.Plan, error)
 }
 
 var _ httpapi.Daemon = daemonAPI{}
@@ -77,6 +88,25 @@ func (a daemonAPI) Plan(ctx context.Context, o httpapi.PlanOptions) (*httpapi.Pl
 		a.own(out)
 	}
 	return out, nil
+}
+
+// Probe has a backend checked now, as its configuration says. What the engine has not heard of yet is checked beside it.
+func (a daemonAPI) Probe(ctx context.Context, service, backend string) (*httpapi.Probed, error) {
+	desired := a.Desired()
+	if desired == nil {
+		return nil, sources.ErrNothingYet
+	}
+	w, err := watchOf(desired, objectName{service, backend})
+	if err != nil {
+		return nil, err
+	}
+	result, trace, err := a.engine.Now(ctx, w.Ref)
+	if errors.Is(err, probe.ErrUnknown) {
+		result, trace = w.Once(ctx)
+	} else if err != nil {
+		return nil, err
+	}
+	return newProbed(w, result, trace), nil
 }
 
 // own adds to a plan of the daemon's own sources which of them cannot be had, and when what is held is confirmed.

@@ -28,6 +28,9 @@ type tcpService struct {
 	flags      string
 	persistent int    // seconds; 0: not
 	drain      string // "": the default
+	onDown     string // "": the default
+	answers    bool   // its backends do: they are checked
+	pulse      string // how they are checked; "": as answers says
 	backends   []tcpBackend
 }
 
@@ -49,6 +52,15 @@ func (s *tcpService) toml() string {
 	}
 	if s.drain != "" {
 		fmt.Fprintf(&b, "drain = %q\n", s.drain)
+	}
+	if s.onDown != "" {
+		fmt.Fprintf(&b, "on_down = %q\n", s.onDown)
+	}
+	switch {
+	case s.pulse != "":
+		fmt.Fprintf(&b, "pulse = { %s }\n", s.pulse)
+	case !s.answers:
+		b.WriteString("pulse = { type = \"none\" }\n")
 	}
 	for i, d := range s.backends {
 		if !d.leaving {
@@ -115,6 +127,8 @@ type keeping struct {
 	args  []string // what else it is started with
 	log   *os.File
 	cmd   *exec.Cmd // nil: it does not run
+
+	settings string // what the file says beside the services
 }
 
 // newKeeping prepares a gorb. If the test fails, the end of its log is shown.
@@ -143,10 +157,12 @@ func newKeeping(t *testing.T, ns string) *keeping {
 // memory is where gorb keeps what it owns.
 func (k *keeping) memory() string { return filepath.Join(k.state, "ownership.json") }
 
+func (k *keeping) socket() string { return k.state + ".sock" }
+
 // declare writes services to the file the way an editor does.
 func (k *keeping) declare(services ...tcpService) {
 	k.t.Helper()
-	text := fmt.Sprintf("[gorb]\nstate_dir = %q\n", k.state)
+	text := fmt.Sprintf("[gorb]\nstate_dir = %q\nsocket = %q\n%s", k.state, k.socket(), k.settings)
 	for i := range services {
 		text += services[i].toml()
 	}

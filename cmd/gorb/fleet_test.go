@@ -107,7 +107,7 @@ func newFleet(t *testing.T, size int) *fleet {
 // declare has the director take everything from Consul, with more lines for that source.
 func (d *director) declare(more string) {
 	d.t.Helper()
-	text := fmt.Sprintf("[gorb]\nstate_dir = %q\nsocket = %q\n[[sources]]\nurl = %q\nname = \"kv\"\n%s\n[services]\n",
+	text := fmt.Sprintf("[gorb]\nstate_dir = %q\nsocket = %q\n[[sources]]\nurl = %q\nname = \"kv\"\n%s\n[defaults.pulse]\ntype = \"none\"\n[services]\n",
 		d.state, d.tmp+"/socket", "consul://"+fleetConsul+"/fleet/", more)
 	if err := os.WriteFile(d.file, []byte(text), 0o600); err != nil {
 		d.t.Fatal(err)

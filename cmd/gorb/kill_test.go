@@ -36,11 +36,11 @@ func killAtRandom(t *testing.T, kills int) {
 	w.sites.kinds = w.sites.kinds[:len(w.sites.kinds)-1] // a change of method may refuse a connection
 	w.foreign = []tcpService{randomService(r, n.VIP(9)), randomService(r, n.VIP6(9))}
 	makeForeign(t, n.Director, w.foreign...)
+	l := newLoad(t, n, transferSize/kills+1, kills+1)
 	w.redeclare()
 	w.start()
 	w.settle("at the start")
 
-	l := newLoad(t, n, transferSize/kills+1, kills+1)
 	sites := w.sites.sites()
 	for i := range 12 {
 		l.open(sites[i%2].addr)

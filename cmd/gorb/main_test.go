@@ -169,11 +169,13 @@ func shows(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("after 10 s no line matches %s:\n%s", args[0], got)
 }
 
-// sendSignal sends a signal to the gorb that has the lock of a state directory: signal HUP|KILL|TERM STATE.
+// sendSignal sends a signal to the gorb that has the lock of a state directory: signal HUP|KILL|TERM|STOP|CONT STATE.
 func sendSignal(ts *testscript.TestScript, neg bool, args []string) {
-	signals := map[string]syscall.Signal{"HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM}
+	signals := map[string]syscall.Signal{
+		"HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL, "TERM": syscall.SIGTERM, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT,
+	}
 	if neg || len(args) != 2 || signals[args[0]] == 0 {
-		ts.Fatalf("usage: signal HUP|KILL|TERM STATE")
+		ts.Fatalf("usage: signal HUP|KILL|TERM|STOP|CONT STATE")
 	}
 	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[1] + "/lock")))
 	ts.Check(err)

@@ -14,8 +14,9 @@ import (
 
 // A choice is a service as somebody called it, and the keys that this may mean.
 type choice struct {
-	word string
-	keys []kernel.ServiceKey
+	word    string
+	keys    []kernel.ServiceKey
+	backend string // of which no more than this backend is meant; "": all of it
 }
 
 // found returns the keys that are in a table; the error says that none is.
@@ -67,7 +68,7 @@ func choose(word string, m reconcile.Memory, note error) (choice, error) {
 		return choice{}, err
 	}
 	slices.SortFunc(keys, kernel.ServiceKey.Compare)
-	return choice{word, keys}, nil
+	return choice{word: word, keys: keys}, nil
 }
 
 // protocols are those of a key's text.

@@ -36,6 +36,10 @@ of what the source alone declares, measured by what the gorb that runs has of it
 its last good copy. The plan is then without that, says so, and exits with 1, unless
 --accept-removals is given. A source that cannot be had stands by its last good copy.
 
+A gorb that runs has the backends checked, and plans by what it knows of them. Without
+one nobody does: declared weights count, but a backend that has a pulse and that the
+kernel has at weight 0 may be down, and stays there unless --raise is given.
+
 With --against it takes the table from a file, on any system and without rights: what
 'gorb export --format json' or 'ipvsadm -Sn' wrote, or /dev/null for none. Such a file
 does not say what is gorb's, so services that it holds and the configuration does not
@@ -57,6 +61,7 @@ need not be the director's.`,
 			fs.StringVar(&pl.socket, "socket", "", "the unix socket of the gorb that is asked (default [gorb] socket, "+defaultSocket+")")
 			fs.BoolVar(&pl.accept, "accept-removals", false, "hold no removals of sources, however many")
 			exitCode := fs.Bool("exit-code", false, "exit with 3 where there is something to do, and with 1 where not all of it can be done")
+			fs.BoolVar(&pl.raise, "raise", false, "show what 'apply --raise' would do: what the kernel has at weight 0 is raised too; a gorb that runs knows better")
 			fs.BoolVarP(&pl.flush, "flush", "f", false, "show what 'run -f' would do: every service that is not declared goes")
 			asJSON := fs.Bool("json", false, "print JSON")
 			return func(ctx context.Context, args []string) error {
@@ -114,6 +119,7 @@ type planner struct {
 	offline bool
 	accept  bool
 	flush   bool
+	raise   bool
 }
 
 // plan asks the gorb that runs, or else makes the plan here.
@@ -144,7 +150,7 @@ func (p *planner) planHere(ctx context.Context, all sources.Loaded) (*httpapi.Pl
 	if err != nil {
 		return nil, err
 	}
-	in := reconcile.Input{Desired: trial.Desired, Now: time.Now(), KeepDraining: true, Flush: p.flush}
+	in := reconcile.Input{Desired: trial.Desired, Now: time.Now(), KeepDraining: true, Flush: p.flush, Raise: p.raise}
 	var note error
 	in.Memory, note = remembered(in.Desired.Gorb.StateDir)
 	known := note == nil || errors.Is(note, reconcile.ErrForgotten) || errors.Is(note, reconcile.ErrDropped)
@@ -176,7 +182,7 @@ func (p *planner) planAgainst(ctx context.Context, args []string) (*httpapi.Plan
 		return nil, fmt.Errorf("services.%s.host: it is left out, and the table of %s need not be this machine's; "+
 			"-i takes the address of an interface of this machine all the same", lacking[0], p.against)
 	}
-	in := reconcile.Input{Now: time.Now(), KeepDraining: true, Flush: p.flush}
+	in := reconcile.Input{Now: time.Now(), KeepDraining: true, Flush: p.flush, Raise: p.raise}
 	if in.Desired, err = resolve(desired); err != nil {
 		return nil, err
 	}

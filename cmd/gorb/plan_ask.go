@@ -9,6 +9,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/sources"
@@ -19,7 +20,7 @@ import (
 func (p *planner) askOwn(ctx context.Context) (*httpapi.Plan, error) {
 	socket := p.socket
 	if socket == "" {
-		socket = p.usualSocket(ctx)
+		socket = usualSocket(ctx)
 	}
 	q := url.Values{}
 	for name, set := range map[string]bool{"accept_removals": p.accept, "flush": p.flush} {
@@ -46,7 +47,7 @@ func awayText(a httpapi.Away) string {
 }
 
 // usualSocket is that of the default configuration, as far as it can be read.
-func (p *planner) usualSocket(ctx context.Context) string {
+func usualSocket(ctx context.Context) string {
 	all, err := sources.Once{Alone: true, Away: true}.Read(ctx, []string{defaultFile})
 	if err != nil {
 		return defaultSocket
@@ -99,6 +100,7 @@ func (p *planner) request(all sources.Loaded) (*httpapi.PlanRequest, error) {
 	for _, piece := range all.Pieces {
 		layer := httpapi.PlanLayer{Name: piece.Name}
 		if piece.Doc != nil {
+			layer.Remote = piece.Doc.Remote()
 			var err error
 			if layer.Document, err = piece.Doc.JSON(); err != nil {
 				return nil, err
@@ -123,7 +125,8 @@ func (p *planner) ask(ctx context.Context, socket, method string, q url.Values, 
 		return nil, err
 	}
 	var plan httpapi.Plan
-	err = httpapi.NewClient(socket).Do(ctx, method, "/plan?"+q.Encode(), content, &plan)
+	asked := asking{socket: socket, patience: time.Minute}
+	err = asked.do(ctx, method, "/plan?"+q.Encode(), content, &plan)
 	failure, _ := errors.AsType[*httpapi.Failure](err)
 	switch {
 	case errors.Is(err, httpapi.ErrNoDaemon), failure != nil && failure.Code == httpapi.ErrOtherTable.Code:
@@ -135,6 +138,9 @@ func (p *planner) ask(ctx context.Context, socket, method string, q url.Values, 
 	case p.files.iface != "":
 		return nil, &usageError{err: fmt.Errorf("-i %s: the gorb that runs (pid %d) was started with its interface; --offline plans with another",
 			p.files.iface, plan.Daemon.PID)}
+	case p.raise:
+		return nil, &usageError{err: fmt.Errorf("--raise: the gorb that runs (pid %d) has the backends checked, and raises those that are up; "+
+			"--offline plans without it", plan.Daemon.PID)}
 	}
 	plan.Daemon.Socket = socket
 	return &plan, nil

@@ -54,6 +54,25 @@ func TestPlanAsks(t *testing.T) {
 	}
 }
 
+// TestPlanOfRemote holds a document that came from elsewhere to what such may say, also where it was not merged before
+// it was sent, because the sources beside it are the daemon's to know.
+func TestPlanOfRemote(t *testing.T) {
+	d := startAsked(t)
+	page := httpapi.PlanLayer{Name: "page", Document: []byte(`{"services": {"web": {"pulse": {"type": "tcp", "args": {"host": "10.9.0.1"}}}}}`)}
+	ask := func() error {
+		asked := httpapi.PlanRequest{Layers: []httpapi.PlanLayer{{Name: filepath.Join(d.dir, "gorb.toml")}, page}}
+		return httpapi.NewClient(d.socket).Do(t.Context(), "POST", "/plan", asked, new(httpapi.Plan))
+	}
+	if err := ask(); err != nil {
+		t.Errorf("a file: %v", err)
+	}
+	page.Remote = true
+	const want = "page: services.web.pulse.args.host: 10.9.0.1 is no backend's address"
+	if err := ask(); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("a page: got %v, want %s", err, want)
+	}
+}
+
 // TestAwayText has a source that failed after it was good, and one that never was.
 func TestAwayText(t *testing.T) {
 	failing := httpapi.Away{Source: "fleet", Error: "fleet: no answer in time", Copied: time.Unix(1, 0)}

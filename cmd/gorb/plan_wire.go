@@ -13,7 +13,7 @@ func newPlan(plan *reconcile.Plan) *httpapi.Plan {
 	out := &httpapi.Plan{
 		Operations: []httpapi.Operation{}, Draining: []httpapi.Draining{}, Leaving: []httpapi.Leaving{},
 		Adopted: []httpapi.Adopted{}, LeftAlone: []httpapi.LeftAlone{}, Foreign: keyList(plan.Foreign), Elsewhere: []httpapi.Elsewhere{},
-		Problems: []string{}, Held: []httpapi.HeldOf{}, Away: []httpapi.Away{}, Warnings: []string{}, Order: []httpapi.Drift{},
+		Problems: []string{}, LeftAtZero: []httpapi.AtZero{}, Waiting: []httpapi.Waiting{}, Held: []httpapi.HeldOf{}, Away: []httpapi.Away{}, Warnings: []string{}, Order: []httpapi.Drift{},
 		Summary: summary(plan),
 	}
 	for step := range plan.Steps() {
@@ -39,6 +39,14 @@ func newPlan(plan *reconcile.Plan) *httpapi.Plan {
 			alone.Backend = l.Dest.String()
 		}
 		out.LeftAlone = append(out.LeftAlone, alone)
+	}
+	for _, r := range plan.LeftAtZero {
+		out.LeftAtZero = append(out.LeftAtZero, httpapi.AtZero{
+			Service: r.Service.String(), Name: plan.Names[r.Service], Backend: r.Dest.String(),
+		})
+	}
+	for _, w := range plan.Waiting {
+		out.Waiting = append(out.Waiting, httpapi.Waiting{Service: w.Key.String(), Name: w.Name, Reason: *newWaitingReason(w)})
 	}
 	for _, a := range plan.Elsewhere {
 		out.Elsewhere = append(out.Elsewhere, httpapi.Elsewhere{Address: a.Addr.String(), Interface: a.Interface})

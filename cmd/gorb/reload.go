@@ -51,7 +51,7 @@ that it is meant says so with this command. SOURCE is its name, or its url witho
 It is an error if nothing of the source is held.`,
 		examples: []string{"gorb accept consul://127.0.0.1:8500/gorb/prod/", "gorb accept https://config.example/gorb.json"},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
-			var a asking
+			a := asking{patience: workPatience}
 			a.declare(fs)
 			return func(ctx context.Context, args []string) error {
 				name, err := onlyArg("accept", args, "the name of a source", "source")

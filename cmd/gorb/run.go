@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/rs/zerolog"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 	"github.com/gorb-io/gorb/pkg/sources"
 	"github.com/gorb-io/gorb/pkg/spec"
@@ -37,6 +37,11 @@ A source that is bad or away changes nothing: the log says why, and its last goo
 stays in force. At the start files must be there and right; a URL or Consul is waited
 for, or its last good copy counts. If it leaves out most of what it declared, that is
 held (see 'gorb help accept'). SIGHUP reads everything again at once, as 'gorb reload'.
+
+Backends are checked as their pulse says, by default with a TCP connection each minute
+where they have a port of TCP. One that is down has weight 0 until it is up again; a new
+one has none before its first good check. 'gorb status' says how each is and why,
+'gorb probe' makes one check, and docs/health.md has the rest.
 
 Backends that leave go to weight 0 and are deleted once they have no connections.
 Services that gorb did not make and the configuration does not name are left alone, and
@@ -90,7 +95,7 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // first of all: until then SIGHUP ends the process
 	defer signal.Stop(hangups)
-	boundMemory()
+	boundMemory(0)
 	first, tops, err := d.start(ctx, names)
 	if err != nil {
 		return err
@@ -134,10 +139,20 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 		layers.Before = table.Owned()
 	}
 	registrar, atStart := d.registrar(first, layers), d.atStart(first.Gorb)
+	live := &liveness{wake: registrar.Wake}
+	registrar.Live = live.of
+	newer := make(chan struct{}, 1)
 	layers.Newer = func() {
 		registrar.Wake()
 		atStart(layers.Desired())
+		boundMemory(checkedOf(layers.Desired()))
+		select {
+		case newer <- struct{}{}:
+		default: // it knows
+		}
 	}
+	engine := probe.New(nil, d.log)
+	table.Check(engine, new(probe.Kinds).Watches, live.note)
 	reconciler := reconcile.New(table.Keeper, d.flush, d.log)
 	desired := make(chan *spec.Desired)
 	asked := make(chan struct{}, 1)
@@ -155,6 +170,8 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 	g.Go(func() error { return layers.Run(ctx, desired) })
 	g.Go(func() error { return overrides.Run(ctx, d.log) })
 	g.Go(func() error { return registrar.Run(ctx) })
+	g.Go(func() error { return engine.Run(ctx) })
+	g.Go(func() error { return giveBack(ctx, newer) })
 	g.Go(func() error {
 		return reconciler.Run(ctx, reconcile.Wakes{Desired: desired, Asked: asked, Addresses: addresses})
 	})
@@ -164,7 +181,10 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 		}
 		return nil
 	})
-	api := daemonAPI{layers, overrides, reconciler, registrar, asked, first.Gorb.StateDir}
+	api := daemonAPI{
+		Layers: layers, OverrideStore: overrides, reconciler: reconciler, registrar: registrar,
+		asked: asked, stateDir: first.Gorb.StateDir, live: live, engine: engine,
+	}
 	g.Go(func() error { return d.hangups(ctx, hangups, api) })
 	g.Go(func() error {
 		api.serve(ctx, first.Gorb.Socket, d.log)
@@ -174,17 +194,6 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 	d.prune(copies, layers.Status())
 	d.log.Info().Msg("ended; the table stays as it is")
 	return err
-}
-
-// memoryBound is from where on the garbage collector works harder, so that a change of the largest configuration, old and
-// new together, stays under 500 MB. Where more is in use it does not stop gorb.
-const memoryBound = 400 << 20
-
-// boundMemory sets that, unless the operator has set GOMEMLIMIT.
-func boundMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryBound)
-	}
 }
 
 // openOverrides opens the overrides of a state directory, which nobody else has while the table's lock is held.
@@ -237,7 +246,6 @@ func (d *daemon) announce(table *holding) {
 	if table.unstored != nil {
 		d.log.Warn().Err(table.unstored).Msg("what is gorb's already is kept, and nothing is made that could not be remembered")
 	}
-	d.log.Info().Msg("health checks are not made yet: every backend counts as up")
 	if d.listen != "" {
 		d.log.Info().Str("listen", d.listen).Msg("the API is not there yet: nothing listens")
 	}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
+	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 	"github.com/gorb-io/gorb/pkg/spec"
@@ -23,6 +23,7 @@ func printStatus(w io.Writer, s *status) error {
 	}
 	if s.unread != nil {
 		fmt.Fprintf(out, "the kernel's table is not shown: %v\n", s.unread)
+		s.printHealth(out)
 		return out.Flush()
 	}
 	s.head(out)
@@ -35,7 +36,7 @@ func printStatus(w io.Writer, s *status) error {
 	for _, key := range s.table.Keys() {
 		blocks = append(blocks, s.block(key))
 	}
-	writeBlocks(out, blocks)
+	writeBlocks(out, s.columns(), blocks)
 	return out.Flush()
 }
 
@@ -64,92 +65,6 @@ func (s *status) count() (services, backends int) {
 		backends += len(v.Dests)
 	}
 	return len(s.table), backends
-}
-
-// A block is what is said of a service: a title, a row of cells for each backend and one for all, and remarks.
-type block struct {
-	title   string
-	rows    [][]string // as columns, and one more: what else there is to say of the backend
-	remarks []string
-}
-
-// columns are the titles of the cells of a row. The first two are words and the others numbers.
-var columns = []string{"", "METHOD", "WEIGHT", "ACTIVE", "INACT", "PERSIST", "CONN/S", "PKT/S", "IN B/S", "OUT B/S"}
-
-func (s *status) block(key kernel.ServiceKey) block {
-	v, stats := s.table[key], s.stats[key]
-	owned, isOwned := s.memory.Services[key]
-	b := block{title: strings.Join(append([]string{titled(key, owned.Name) + ": " + v.Scheduler}, traits(key, v)...), ", ")}
-	if !isOwned {
-		b.title += "; not gorb's"
-	}
-	if source, held := s.held[reconcile.Ref{Service: key}]; held {
-		b.title += "; held, " + short(source) + " leaves it out"
-	}
-	var total kernel.Conns
-	var weight uint64
-	for _, d := range reconcile.Canonical(v.Dests) {
-		b.rows = append(b.rows, slices.Concat(
-			[]string{"  " + d.DestKey.String(), methodOf(d.Dest), fmt.Sprint(d.Weight)},
-			connCells(d.Conns), rateCells(stats.Dests[d.DestKey]), []string{s.remark(key, d, owned)}))
-		weight += uint64(d.Weight)
-		total.Active += d.Conns.Active
-		total.Inactive += d.Conns.Inactive
-		total.Persistent += d.Conns.Persistent
-		if d.Unknown != "" {
-			b.remarks = append(b.remarks, fmt.Sprintf("gorb cannot edit %s: %s", d.DestKey, d.Unknown))
-		}
-	}
-	b.rows = append(b.rows, slices.Concat(
-		[]string{"  total", "", fmt.Sprint(weight)}, connCells(total), rateCells(stats.Stats), []string{""}))
-	if len(v.Dests) == 0 {
-		b.rows[0][0] = "  no backends"
-	}
-	if v.Unknown != "" {
-		b.remarks = append(b.remarks, "gorb leaves it alone: "+v.Unknown)
-	}
-	if d, ok := reconcile.DriftOf(key, v); ok {
-		b.remarks = append(b.remarks, fmt.Sprintf("order: %s (gorb reorder %s)", d, called(key, owned.Name)))
-	}
-	return b
-}
-
-// writeBlocks writes blocks with their columns aligned.
-func writeBlocks(w io.Writer, blocks []block) {
-	widths := make([]int, len(columns))
-	widen := func(row []string) {
-		for i := range columns {
-			widths[i] = max(widths[i], len(row[i]))
-		}
-	}
-	widen(columns)
-	for _, b := range blocks {
-		for _, row := range b.rows {
-			widen(row)
-		}
-	}
-	write := func(row []string) {
-		var line strings.Builder
-		for i := range columns {
-			if i < 2 {
-				fmt.Fprintf(&line, "%-*s  ", widths[i], row[i])
-				continue
-			}
-			fmt.Fprintf(&line, "%*s  ", widths[i], row[i])
-		}
-		line.WriteString(strings.Join(row[len(columns):], ""))
-		fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
-	}
-	write(columns)
-	for _, b := range blocks {
-		fmt.Fprintln(w, b.title)
-		for _, row := range b.rows {
-			write(row)
-		}
-		for _, r := range b.remarks {
-			fmt.Fprintf(w, "  %s\n", r)
-		}
-	}
 }
 
 // traits are what a service has beside its scheduler.
@@ -241,7 +156,12 @@ func (s *status) remark(key kernel.ServiceKey, d kernel.RealServer, o reconcile.
 	if drain, ok := o.Draining[d.DestKey]; ok {
 		return "draining until " + drain.Until.Local().Format(time.TimeOnly)
 	}
-	switch {
+	health := s.health[key]
+	switch b := health.of(d.DestKey); {
+	case b == nil && health != nil && health.Waiting != nil:
+		return "leaves later"
+	case d.Weight == 0 && b != nil && b.Weight > 0 && b.State != httpapi.Unchecked:
+		return "" // its state says so, and why
 	case d.Weight == 0:
 		return "no new clients"
 	case d.Upper > 0 && d.Conns.Active+d.Conns.Inactive >= d.Upper:

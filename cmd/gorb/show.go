@@ -46,6 +46,12 @@ func printPlan(w io.Writer, plan *httpapi.Plan) error {
 	for _, l := range plan.LeftAlone {
 		fmt.Fprintf(out, "# leaves %s alone: %s\n", aloneObject(l), l.Reason)
 	}
+	for _, z := range plan.LeftAtZero {
+		fmt.Fprintf(out, "# left at 0: %s of %s: not checked\n", z.Backend, spoken(z.Service, z.Name))
+	}
+	for _, w := range plan.Waiting {
+		fmt.Fprintf(out, "# %s gives up nothing for now: %s\n", spoken(w.Service, w.Name), w.Reason.Why)
+	}
 	for _, a := range plan.Elsewhere {
 		fmt.Fprintf(out, "# %s is not put on the vip_interface: it is on %s, put there by somebody else\n", a.Address, a.Interface)
 	}
@@ -158,6 +164,12 @@ func summary(plan *reconcile.Plan) string {
 	}
 	if len(plan.LeftAlone) > 0 {
 		parts = append(parts, leftAlone(plan.LeftAlone)+" left alone")
+	}
+	if n := len(plan.LeftAtZero); n > 0 {
+		parts = append(parts, plural(n, "backend")+" left at 0")
+	}
+	if n := len(plan.Waiting); n > 0 {
+		parts = append(parts, plural(n, "service")+" waiting")
 	}
 	if n := len(plan.Problems); n > 0 {
 		parts = append(parts, plural(n, "declaration")+" that cannot be")

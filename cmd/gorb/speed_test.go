@@ -336,7 +336,7 @@ func benchmarkSource(b *testing.B, from supply) {
 // wayProgram is the program that goes the way of a source: way SOURCE STATE. It says how many operations there are, and then
 // of each line of its input, which says that there is something new, the same.
 func wayProgram() {
-	boundMemory()
+	boundMemory(0)
 	w, err := newWay(os.Args[1], os.Args[2])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

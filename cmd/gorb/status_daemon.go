@@ -91,6 +91,7 @@ func (s *status) printDaemon(w io.Writer) {
 			s.ago(d.Table.LastPass), s.ago(d.Table.WholePass), plural(d.Table.Failed, "problem"))
 		lines(w, "  ", d.Table.Problems, d.Table.Failed)
 	}
+	s.printChecks(w)
 	s.printSources(w)
 	// What is refused of a source is said beneath it.
 	isRefused := func(s httpapi.Source) bool { return s.State == sources.Refused }

@@ -12,11 +12,14 @@ import (
 type statusJSON struct {
 	Gorb        *httpapi.Status `json:"gorb"`                   // what the gorb that runs knows; null: it was not to be asked
 	GorbError   string          `json:"gorb_error,omitempty"`   // why it was not
+	HealthError string          `json:"health_error,omitempty"` // why there is no health though checks are made
 	KernelError string          `json:"kernel_error,omitempty"` // why what follows is null
 	Info        *infoJSON       `json:"info"`
 	Timeouts    *timeoutsJSON   `json:"timeouts"`
 	Sync        []syncJSON      `json:"sync"` // the daemons that run
 	Services    []serviceStatus `json:"services"`
+
+	Health []httpapi.ServiceHealth `json:"health,omitempty"` // of the backends, where there is no table to show it in
 }
 
 type infoJSON struct {
@@ -54,6 +57,9 @@ type serviceStatus struct {
 	HeldFor    string          `json:"held_for,omitempty"` // the source that leaves it out, and whose removal is held
 	OrderDrift *httpapi.Drift  `json:"order_drift"`        // null: the order is right, or of no matter
 	Backends   []backendStatus `json:"backends"`           // in canonical order
+
+	Health *httpapi.ServiceState   `json:"health,omitempty"` // none: nobody makes checks, or it is not known
+	Absent []httpapi.BackendHealth `json:"absent,omitempty"` // the declared backends that the kernel does not have
 }
 
 type backendStatus struct {
@@ -71,6 +77,8 @@ type backendStatus struct {
 	HeldFor        string     `json:"held_for,omitempty"` // the source that leaves it out, and whose removal is held
 	Unknown        string     `json:"unknown,omitempty"`  // why gorb must not edit it
 	Stats          statsJSON  `json:"stats"`
+
+	Health *httpapi.BackendHealth `json:"health,omitempty"`
 }
 
 // statsJSON counts since the object was made or zeroed.
@@ -92,8 +100,11 @@ func (s *status) json() statusJSON {
 	if s.unasked != nil {
 		out.GorbError = s.unasked.Error()
 	}
+	if s.unchecked != nil {
+		out.HealthError = s.unchecked.Error()
+	}
 	if s.unread != nil {
-		out.KernelError = s.unread.Error()
+		out.KernelError, out.Health = s.unread.Error(), s.healthList
 		return out
 	}
 	out.Info = &infoJSON{s.info.Version, s.info.ConnTableSize}
@@ -113,7 +124,7 @@ func (s *status) json() statusJSON {
 }
 
 func (s *status) serviceJSON(key kernel.ServiceKey) serviceStatus {
-	v, stats := s.table[key], s.stats[key]
+	v, stats, health := s.table[key], s.stats[key], s.health[key]
 	owned, isOwned := s.memory.Services[key]
 	out := serviceStatus{
 		Service: key.String(), Name: owned.Name, Owned: isOwned, Scheduler: v.Scheduler, Flags: flagNames(v),
@@ -124,17 +135,28 @@ func (s *status) serviceJSON(key kernel.ServiceKey) serviceStatus {
 		out.OrderDrift = newDrift(d, owned.Name)
 	}
 	for _, d := range reconcile.Canonical(v.Dests) {
+		if !s.shows(key, d.DestKey) {
+			continue
+		}
 		b := backendStatus{
 			Backend: d.DestKey.String(), Method: methodName(d.Dest), TunnelPort: d.Encap.Port, TunnelChecksum: checksumOf(d.Dest),
 			Weight: d.Weight, Upper: d.Upper, Lower: d.Lower,
 			Active: d.Conns.Active, Inactive: d.Conns.Inactive, Persistent: d.Conns.Persistent,
 			HeldFor: s.held[reconcile.Ref{Service: key, Dest: d.DestKey}],
-			Unknown: d.Unknown, Stats: statsJSON(stats.Dests[d.DestKey]),
+			Unknown: d.Unknown, Stats: statsJSON(stats.Dests[d.DestKey]), Health: health.of(d.DestKey),
 		}
 		if drain, ok := owned.Draining[d.DestKey]; ok {
 			b.DrainingUntil = &drain.Until
 		}
 		out.Backends = append(out.Backends, b)
+	}
+	if health != nil {
+		out.Health = &health.ServiceState
+	}
+	for _, d := range health.absent(v.Dests) {
+		if s.shows(key, d.DestKey) {
+			out.Absent = append(out.Absent, *health.of(d.DestKey))
+		}
 	}
 	return out
 }

@@ -147,7 +147,7 @@ func newDesign(n *lab.Net, r *rand.Rand) *design {
 		(*design).leaveOrReturn, (*design).leaveOrReturn, (*design).reweigh,
 		(*design).rename, (*design).reflag, (*design).persist, (*design).reschedule,
 	}
-	d.web = tcpService{name: "web", addr: netip.AddrPortFrom(n.VIP(1), 80), method: "wrr", drain: "24h"}
+	d.web = tcpService{name: "web", addr: netip.AddrPortFrom(n.VIP(1), 80), method: "wrr", drain: "24h", answers: true}
 	for i := range n.Backends {
 		d.web.backends = append(d.web.backends, tcpBackend{addr: netip.AddrPortFrom(n.BackendAddr(i), 80), weight: 100})
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -19,26 +20,64 @@ import (
 // ErrNoDaemon says that no gorb listens on a socket.
 var ErrNoDaemon = errors.New("no gorb runs that can be asked")
 
+// A SilentError says that a gorb does not answer.
+type SilentError struct {
+	Path  string        // the socket
+	PID   int           // of who listens there; 0: not known
+	After time.Duration // for so long it was waited for; 0: not at all, as so many wait already
+	Read  bool          // it was asked for something, and not to do something
+}
+
+func (e *SilentError) Error() string {
+	text := e.Path + ": gorb "
+	if e.PID != 0 {
+		text += fmt.Sprintf("(pid %d) ", e.PID)
+	}
+	text += "does not answer"
+	if e.After != 0 {
+		text += fmt.Sprintf(" within %v", e.After)
+	}
+	text += "; it hangs, or has too much to do"
+	if !e.Read {
+		text += ", and may still do what it was asked"
+	}
+	return text
+}
+
 // Client asks a gorb that runs. It is safe for concurrent use.
 type Client struct {
-	path string
-	http http.Client
+	path     string
+	patience time.Duration // for the answer to begin; http has that for all of it
+	http     http.Client
+	pid      *atomic.Int64 // of who listens; 0: not known yet
 }
 
 // NewClient returns a client of the unix socket at path. Nothing is opened yet.
 func NewClient(path string) *Client {
+	const longest = time.Minute
+	pid := new(atomic.Int64)
 	transport := &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			var d net.Dialer
-			return d.DialContext(ctx, "unix", path)
+			conn, err := d.DialContext(ctx, "unix", path)
+			if err == nil {
+				pid.Store(int64(listener(conn)))
+			}
+			return conn, err
 		},
 		DisableKeepAlives: true,
 	}
-	return &Client{path: path, http: http.Client{Transport: transport, Timeout: time.Minute}}
+	return &Client{path, longest, http.Client{Transport: transport, Timeout: longest}, pid}
+}
+
+// Within has the client wait no longer than this for an answer to begin. One that has begun may be long.
+func (c *Client) Within(patience time.Duration) *Client {
+	c.patience = patience
+	return c
 }
 
 // Do sends a request with a JSON body, nil: none, and decodes the answer into into, nil: it is dropped. Where the daemon
-// says why not, the error is a *Failure; where none listens it wraps ErrNoDaemon.
+// says why not, the error is a *Failure; where it says nothing a *SilentError; where none listens it wraps ErrNoDaemon.
 func (c *Client) Do(ctx context.Context, method, path string, body, into any) error {
 	var content io.Reader
 	if body != nil {
@@ -48,6 +87,8 @@ func (c *Client) Do(ctx context.Context, method, path string, body, into any) er
 		}
 		content = bytes.NewReader(b)
 	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	r, err := http.NewRequestWithContext(ctx, method, "http://gorb"+path, content)
 	if err != nil {
 		return err
@@ -55,15 +96,20 @@ func (c *Client) Do(ctx context.Context, method, path string, body, into any) er
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
+	tired := time.AfterFunc(c.patience, func() { cancel(c.silent(method, c.patience)) })
 	answer, err := c.http.Do(r)
+	if !tired.Stop() && err == nil {
+		answer.Body.Close()
+		return context.Cause(ctx)
+	}
 	if err != nil {
-		return c.unreachable(err)
+		return c.unreachable(ctx, method, err)
 	}
 	defer answer.Body.Close()
 	const most = 256 << 20 // the status of a very large table
 	data, err := io.ReadAll(io.LimitReader(answer.Body, most))
 	if err != nil {
-		return c.unreachable(err)
+		return c.unreachable(ctx, method, err)
 	}
 	if answer.StatusCode >= 300 {
 		f := &Failure{Code: answer.StatusCode}
@@ -82,19 +128,28 @@ func (c *Client) Do(ctx context.Context, method, path string, body, into any) er
 }
 
 // unreachable says why nobody answered.
-func (c *Client) unreachable(err error) error {
+func (c *Client) unreachable(ctx context.Context, method string, err error) error {
+	silent := new(SilentError)
 	switch {
+	case errors.As(context.Cause(ctx), &silent):
+		return silent
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%s: %w", c.path, ErrNoDaemon)
 	case errors.Is(err, fs.ErrPermission):
 		return fmt.Errorf("%s: it is for root and the group %s (%w)", c.path, socketGroup, fs.ErrPermission)
 	case errors.Is(err, context.Canceled):
 		return context.Canceled
+	case errors.Is(err, syscall.EAGAIN): // so many wait there already, whom it does not answer either
+		return c.silent(method, 0)
 	}
 	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
-		return fmt.Errorf("%s: no answer within %v; the gorb there hangs, or has too much to do, and may still do what it was asked", c.path, c.http.Timeout)
+		return c.silent(method, c.http.Timeout)
 	}
 	return fmt.Errorf("%s: %w", c.path, err)
+}
+
+func (c *Client) silent(method string, after time.Duration) *SilentError {
+	return &SilentError{c.path, int(c.pid.Load()), after, method == http.MethodGet}
 }
 
 // Segment escapes a name for the path of a request, as one segment of it.

@@ -23,6 +23,7 @@ func FuzzRoutes(f *testing.F) {
 		{"POST", "/sources/https%3A%2F%2Fx/accept", ""},
 		{"POST", "/reload", `{"sources":["x"]}`},
 		{"GET", "/status", ""},
+		{"GET", "/health?service=web&service=", ""},
 		{"GET", "/plan?flush=true", ""},
 		{"POST", "/plan", `{"layers":[{"name":"x","document":{"services":{"web":{"port":80}}}},{"name":"y"}],"flush":true}`},
 	} {

@@ -105,7 +105,11 @@ func (asked PlanRequest) options() (PlanOptions, error) {
 	for _, l := range asked.Layers {
 		p := sources.Proposal{Name: l.Name}
 		if text := bytes.TrimSpace(l.Document); len(text) > 0 && string(text) != "null" {
-			doc, err := spec.Decode(l.Name, spec.JSON, text)
+			as := spec.Options{MaxSize: maxPlanBody} // in JSON it may be longer than it was
+			if l.Remote {
+				as.Origin = spec.Remote
+			}
+			doc, err := spec.DecodeWith(l.Name, spec.JSON, text, as)
 			if more, ok := errors.AsType[spec.Problems](err); ok {
 				problems = append(problems, more...)
 			}

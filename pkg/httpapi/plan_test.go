@@ -46,7 +46,7 @@ func TestPlanRoutes(t *testing.T) {
 		{"GET", "/plan?accept_removals=true&flush=1", nil, Plan{Summary: "true true", Foreign: []string{}}},
 		{
 			"POST", "/plan",
-			PlanRequest{Layers: []PlanLayer{{"a", doc}, {"b", nil}, {"c", json.RawMessage(" null")}}, Flush: true},
+			PlanRequest{Layers: []PlanLayer{{"a", doc, true}, {"b", nil, false}, {"c", json.RawMessage(" null"), false}}, Flush: true},
 			Plan{Summary: "false true", Foreign: []string{"a with a document", "b", "c"}},
 		},
 	} {
@@ -55,7 +55,7 @@ func TestPlanRoutes(t *testing.T) {
 		}
 	}
 	long := json.RawMessage(`{"services": {` + strings.Repeat(" ", 2<<20) + `}}`)
-	if got := ask[Plan](t, c, "POST", "/plan", PlanRequest{Layers: []PlanLayer{{"long", long}}}); len(got.Foreign) != 1 {
+	if got := ask[Plan](t, c, "POST", "/plan", PlanRequest{Layers: []PlanLayer{{"long", long, false}}}); len(got.Foreign) != 1 {
 		t.Errorf("a document of 2 MiB: %+v", got)
 	}
 	for _, tt := range []struct {
@@ -70,19 +70,25 @@ func TestPlanRoutes(t *testing.T) {
 		{"POST", "/plan", map[string]any{"layer": 1}, 400, `the body is no such JSON: json: unknown field "layer"`},
 		{
 			"POST", "/plan",
-			PlanRequest{Layers: []PlanLayer{{"a", json.RawMessage(`{"service": {}}`)}, {"b", json.RawMessage(`[]`)}}},
+			PlanRequest{Layers: []PlanLayer{{"a", json.RawMessage(`{"service": {}}`), false}, {"b", json.RawMessage(`[]`), false}}},
 			422,
 			"what was sent cannot be used\na: service: there is no such key, did you mean \"services\"?\nb: an array, wanted an object",
 		},
 		{
 			"POST", "/plan",
-			PlanRequest{Layers: []PlanLayer{{"a", json.RawMessage(`{"gorb": {"env": true}}`)}}},
+			PlanRequest{Layers: []PlanLayer{{"a", json.RawMessage(`{"gorb": {"env": true}}`), false}}},
 			422,
 			"what was sent cannot be used\na: gorb.env: the environment is not looked at here",
 		},
 		{
 			"POST", "/plan",
-			PlanRequest{Layers: []PlanLayer{{"wrong", nil}}},
+			PlanRequest{Layers: []PlanLayer{{"a", json.RawMessage(`{"defaults": {"pulse": {"type": "exec"}}}`), true}}},
+			422,
+			"what was sent cannot be used\na: defaults.pulse.type: \"exec\" runs a program: only a local file may say this, and no document that comes from elsewhere",
+		},
+		{
+			"POST", "/plan",
+			PlanRequest{Layers: []PlanLayer{{"wrong", nil, false}}},
 			422,
 			"what was sent cannot be used\nwrong: services.web: it is wrong",
 		},

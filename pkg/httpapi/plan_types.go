@@ -17,6 +17,7 @@ type PlanLayer struct {
 	Name string `json:"name"`
 	// Document is the whole of it, with the keys of the file; none: what the daemon has of the source of that name.
 	Document json.RawMessage `json:"document,omitempty"`
+	Remote   bool            `json:"remote,omitempty"` // it came from elsewhere, and may not say all that a file may
 }
 
 // Plan is what a pass would do, and what it would leave alone and why.
@@ -30,11 +31,14 @@ type Plan struct {
 	Foreign    []string    `json:"foreign"`   // services that are neither declared nor gorb's
 	Elsewhere  []Elsewhere `json:"elsewhere"` // addresses of services on other interfaces than the declared one
 	Problems   []string    `json:"problems"`  // what is declared and cannot be here
-	Held       []HeldOf    `json:"held"`      // removals that wait to be confirmed, and are not part of the plan
-	Away       []Away      `json:"away"`      // sources that cannot be had, for which what they said last counts
-	Warnings   []string    `json:"warnings"`  // what is allowed and likely a mistake
-	Order      []Drift     `json:"order"`     // services that 'gorb reorder' would mend
-	Summary    string      `json:"summary"`
+	// LeftAtZero are the backends that nobody checks here, and that stay at weight 0 because the kernel has them there.
+	LeftAtZero []AtZero  `json:"left_at_zero"`
+	Waiting    []Waiting `json:"waiting"`  // where removals and lowerings wait for a backend that stays to come up
+	Held       []HeldOf  `json:"held"`     // removals that wait to be confirmed, and are not part of the plan
+	Away       []Away    `json:"away"`     // sources that cannot be had, for which what they said last counts
+	Warnings   []string  `json:"warnings"` // what is allowed and likely a mistake
+	Order      []Drift   `json:"order"`    // services that 'gorb reorder' would mend
+	Summary    string    `json:"summary"`
 }
 
 // Asked is the gorb that made a plan.
@@ -103,6 +107,20 @@ type LeftAlone struct {
 	Name    string `json:"name,omitempty"`
 	Backend string `json:"backend,omitempty"` // where only that is left alone
 	Reason  string `json:"reason"`
+}
+
+// AtZero is a backend that stays at weight 0.
+type AtZero struct {
+	Service string `json:"service"`
+	Name    string `json:"name,omitempty"`
+	Backend string `json:"backend"`
+}
+
+// Waiting is a service that gives up nothing by declaration until a backend that stays is up.
+type Waiting struct {
+	Service string        `json:"service"`
+	Name    string        `json:"name"`
+	Reason  WaitingReason `json:"reason"`
 }
 
 // HeldOf is the removals of a source that are held.

@@ -19,6 +19,7 @@ type Daemon interface {
 	Layers
 	Overrides
 	Planner
+	Prober
 	Reconciler
 	Registration() *sources.RegistrarStatus // nil: nothing is to be registered with Consul
 	Version() string                        // of the program
@@ -60,6 +61,7 @@ const (
 //	GET    /status                         Status
 //	GET    /sources                        SourceList
 //	GET    /held                           HeldList
+//	GET    /health                         Health; ?service=NAME, once or more: of these alone, as far as they are declared
 //	POST   /sources/{name}/accept          the removals of a source that are held are done
 //	GET    /overrides                      OverrideList
 //	POST   /overrides                      Change; Override, once it has an effect or is seen to have none
@@ -67,6 +69,7 @@ const (
 //	DELETE /overrides/{service}/{backend}  Override, as it was
 //	GET    /explain/{service}              Explanation
 //	GET    /explain/{service}/{backend}    Explanation
+//	POST   /probe/{service}/{backend}      Probed, once the check has ended
 //	POST   /reload                         ReloadRequest, or no body for everything
 //	GET    /plan                           Plan of the daemon's own sources; ?accept_removals=true, ?flush=true
 //	POST   /plan                           PlanRequest; Plan; both: ?namespace=ID, the network namespace that is meant
@@ -88,6 +91,7 @@ func NewMux(d Daemon) *http.ServeMux {
 		"DELETE /overrides/{service}/{backend}": a.clear,
 		"GET /explain/{service}":                a.explain,
 		"GET /explain/{service}/{backend}":      a.explain,
+		"POST /probe/{service}/{backend}":       a.probe,
 		"POST /reload":                          a.reload,
 		"GET /plan":                             a.plan,
 		"POST /plan":                            a.planOf,
@@ -95,6 +99,7 @@ func NewMux(d Daemon) *http.ServeMux {
 	} {
 		mux.Handle(pattern, Handle(answer))
 	}
+	mux.HandleFunc("GET /health", a.health)
 	return mux
 }
 
@@ -106,7 +111,10 @@ type api struct {
 
 func (a api) status(*http.Request) (any, error) {
 	s := newStatus(a.daemon.Status(), a.daemon.Passes(), a.daemon.List(), a.daemon.Registration())
-	s.Version, s.StateDir = a.daemon.Version(), a.daemon.StateDir()
+	s.Version, s.StateDir, s.Health = a.daemon.Version(), a.daemon.StateDir(), a.daemon.Checks()
+	if why := hanging(s.Health); why != "" {
+		s.Ready, s.NotReady = false, append(s.NotReady, why)
+	}
 	return s, nil
 }
 

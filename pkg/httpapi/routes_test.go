@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +30,10 @@ type fakeDaemon struct {
 	// nothing is that there is no configuration yet.
 	nothing bool
 	passes  reconcile.Passes
+	checks  *HealthTotals
+	health  []ServiceHealth
+	// unhealthy is what Health ends with.
+	unhealthy error
 
 	mu    sync.Mutex // guards asked
 	asked []string
@@ -43,8 +48,21 @@ func (f *fakeDaemon) Status() sources.Status {
 func (f *fakeDaemon) Registration() *sources.RegistrarStatus { return f.consul }
 func (f *fakeDaemon) Held() []sources.HeldObject             { return f.held }
 func (f *fakeDaemon) Passes() reconcile.Passes               { return f.passes }
+func (f *fakeDaemon) Checks() *HealthTotals                  { return f.checks }
 func (f *fakeDaemon) Version() string                        { return "v1" }
 func (f *fakeDaemon) StateDir() string                       { return "/state" }
+
+func (f *fakeDaemon) Health(_ context.Context, names []string, each func(ServiceHealth) error) error {
+	for _, s := range f.health {
+		if len(names) > 0 && !slices.Contains(names, s.Name) {
+			continue
+		}
+		if err := each(s); err != nil {
+			return err
+		}
+	}
+	return f.unhealthy
+}
 
 func (f *fakeDaemon) HeldFor(service, backend string) string {
 	if service+"/"+backend == "web/a" {

@@ -2,9 +2,11 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -84,7 +86,20 @@ func TestWhoIsSlowLosesTheConnection(t *testing.T) {
 
 // TestAClientDoesNotWaitForEver has somebody listen who never answers, and one who stops within the answer.
 func TestAClientDoesNotWaitForEver(t *testing.T) {
-	for name, begin := range map[string]string{"at once": "", "within": "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"} {
+	const begun = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"
+	for name, tt := range map[string]struct {
+		method, says   string
+		patience, most time.Duration
+		want           string
+	}{
+		"at once":      {"GET", "", time.Minute, 50 * time.Millisecond, "within 50ms; it hangs, or has too much to do"},
+		"within":       {"GET", begun, 10 * time.Second, 60 * time.Millisecond, "within 60ms; it hangs, or has too much to do"},
+		"is impatient": {"GET", "", 40 * time.Millisecond, time.Minute, "within 40ms; it hangs, or has too much to do"},
+		"does": {
+			"POST", "", 40 * time.Millisecond, time.Minute,
+			"within 40ms; it hangs, or has too much to do, and may still do what it was asked",
+		},
+	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "s")
 			l, err := net.Listen("unix", path)
@@ -95,16 +110,18 @@ func TestAClientDoesNotWaitForEver(t *testing.T) {
 			ctx := t.Context()
 			go func() {
 				if conn, err := l.Accept(); err == nil {
-					_, _ = conn.Write([]byte(begin)) // what the client makes of it is what is tested
+					_, _ = conn.Read(make([]byte, 4096)) // an answer before the request is another mistake
+					_, _ = conn.Write([]byte(tt.says))   // what the client makes of it is what is tested
 					<-ctx.Done()
 					conn.Close()
 				}
 			}()
-			c := NewClient(path)
-			c.http.Timeout = 50 * time.Millisecond
-			err = c.Do(t.Context(), "GET", "/status", nil, nil)
-			if err == nil || !strings.Contains(err.Error(), "s: no answer within 50ms; the gorb there hangs") {
-				t.Error(err)
+			c := NewClient(path).Within(tt.patience)
+			c.http.Timeout = tt.most
+			err = c.Do(t.Context(), tt.method, "/status", nil, nil)
+			want := fmt.Sprintf("%s: gorb (pid %d) does not answer %s", path, os.Getpid(), tt.want)
+			if err == nil || err.Error() != want {
+				t.Errorf("%v; want %s", err, want)
 			}
 		})
 	}

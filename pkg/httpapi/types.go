@@ -29,6 +29,8 @@ type Status struct {
 	Dangling  []string `json:"dangling"`          // the objects of overrides that are without effect: they are gone
 	Idle      []string `json:"idle"`              // the objects of overrides that hide what is not there
 	Consul    *Consul  `json:"consul,omitempty"`  // the registration of services; none: there is to be none
+
+	Health *HealthTotals `json:"health,omitempty"` // how the checks are; none: nobody makes any
 }
 
 // Consul is how the registration of services with a Consul agent is.

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+const (
+	// memoryBound is from where on the garbage collector works harder, so that a change of the largest configuration, old and
+	// new together, stays under 500 MB. Where more is in use it does not stop gorb, but makes it slow.
+	memoryBound = 400 << 20
+	// boundPerCheck is added for each backend that is checked. It holds some 1.3 kB for as long as it is declared, and what a
+	// check takes while it is made.
+	boundPerCheck = 2 << 10
+	// manyPercent is by how much of what is in use memory may grow before it is collected, where many backends are checked:
+	// what is known of them stays, and what a check takes is little. It costs a tenth of the processor and saves a fifth of
+	// the memory. Of few there is not much to save.
+	manyPercent, many = 50, 50_000
+	// giveBackAfter is how long after a new configuration the memory is given back that reading it and the first checks took:
+	// by then most of them have answered, or not in time.
+	giveBackAfter = 15 * time.Second
+)
+
+// boundMemory sets how much memory gorb takes, unless the operator has set GOMEMLIMIT and GOGC.
+func boundMemory(checked int) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryBound + int64(checked)*boundPerCheck)
+	}
+	percent := 100
+	if checked >= many {
+		percent = manyPercent
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
+}
+
+// giveBack gives memory back some time after each new configuration, of which it is told by newer, until ctx ends. Go does so
+// by itself, but takes minutes.
+func giveBack(ctx context.Context, newer <-chan struct{}) error {
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-newer:
+			timer.Reset(giveBackAfter)
+		case <-timer.C:
+			debug.FreeOSMemory()
+		}
+	}
+}
+
+// checkedOf returns how many backends of a configuration are checked; nil has none.
+func checkedOf(d *spec.Desired) int {
+	if d == nil {
+		return 0
+	}
+	n := 0
+	for i := range d.Services {
+		s := &d.Services[i]
+		for j := range s.Backends {
+			if isChecked(s, &s.Backends[j]) {
+				n++
+			}
+		}
+	}
+	return n
+}

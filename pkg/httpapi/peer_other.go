@@ -1,0 +1,7 @@
+//go:build !linux
+
+package httpapi
+
+import "net"
+
+func listener(net.Conn) int { return 0 }
