@@ -60,7 +60,7 @@ func newDeployment(t *testing.T, gorb string) deployment {
 	if err := os.CopyFS(d.repository, os.DirFS("gitops")); err != nil {
 		t.Fatal(err)
 	}
-	places := fmt.Sprintf("[gorb]\nstate_dir = %q\nsocket = %q\n", d.state(), d.socket())
+	places := fmt.Sprintf("[gorb]\nstate_dir = %q\nsocket = %q\n[defaults.pulse]\ntype = \"none\"\n", d.state(), d.socket())
 	main := filepath.Join(d.repository, "conf", "gorb.toml")
 	write(t, main, read(t, main)+places)
 	write(t, filepath.Join(d.repository, "tables", "director1.json"), "")

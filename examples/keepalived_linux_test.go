@@ -82,8 +82,14 @@ func serve(t *testing.T, ns, name string) {
 	t.Helper()
 	lab.Exec(t, ns, "sysctl", "-qw", "net.ipv4.conf.all.arp_ignore=1", "net.ipv4.conf.all.arp_announce=2")
 	ipLines(t, ns, "addr add 10.0.0.1/32 dev lo")
+	answer(t, ns, "10.0.0.1:80", name)
+}
+
+// answer tells a text to whoever connects to an address in a namespace.
+func answer(t *testing.T, ns, addr, text string) {
+	t.Helper()
 	err := lab.Do(ns, func() error {
-		l, err := net.Listen("tcp", "10.0.0.1:80")
+		l, err := net.Listen("tcp", addr)
 		if err != nil {
 			return err
 		}
@@ -94,7 +100,7 @@ func serve(t *testing.T, ns, name string) {
 				if err != nil {
 					return
 				}
-				_, _ = io.WriteString(c, name)
+				_, _ = io.WriteString(c, text)
 				c.Close()
 			}
 		}()
@@ -116,7 +122,9 @@ func startDirector(t *testing.T, gorb, client, port, addr, priority string) stri
 		}
 	}
 	own := filepath.Join(dir, "own.toml")
-	if err := os.WriteFile(own, []byte("[gorb]\nstate_dir = \""+dir+"/state\"\n"), 0o644); err != nil {
+	// A check that is made while the director is cut off would take the backends from it for a minute.
+	text := "[gorb]\nstate_dir = \"" + dir + "/state\"\n[defaults.pulse]\ntype = \"none\"\n"
+	if err := os.WriteFile(own, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	start(t, lab.Command(t, ns, gorb, "run", filepath.Join(dir, "gorb.toml"), own))

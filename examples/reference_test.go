@@ -35,9 +35,11 @@ var tables = map[string]string{
 	"backend":  `"services": {"a": {"backends": {"b": {NONE}}}}`,
 	"pulse":    `"services": {"a": {"pulse": {NONE}}}`,
 	"args":     `"services": {"a": {"pulse": {"args": {NONE}}}}`,
+	"probe":    `"probe": {NONE}`,
 
 	"service defaults": `"defaults": {"service": {NONE}}`,
 	"backend defaults": `"defaults": {"backend": {NONE}}`,
+	"pulse defaults":   `"defaults": {"pulse": {NONE}}`,
 }
 
 // known returns the keys that gorb knows in a table, by what it says to one that it does not.
@@ -101,10 +103,13 @@ func TestReferenceIsWhole(t *testing.T) {
 		"defaults":         under(tree, "defaults"),
 		"service defaults": under(tree, "defaults", "service"),
 		"backend defaults": under(tree, "defaults", "backend"),
+		"pulse defaults":   append(under(tree, "defaults", "pulse"), pulses...), // the same as a pulse has
 		"service":          under(tree, "services", "*"),
 		"backend":          under(tree, "services", "*", "backends", "*"),
 		"pulse":            pulses,
-		"args":             under(tree, "services", "*", "pulse", "args"),
+		"probe":            under(tree, "probe"),
+		"args": append(under(tree, "services", "*", "pulse", "args"),
+			under(tree, "services", "*", "backends", "*", "pulse", "args")...),
 	}
 	for table := range tables {
 		switch table {
@@ -179,11 +184,12 @@ func TestReferenceShowsDefaults(t *testing.T) {
 		{[]string{"gorb"}, keys("gorb", "vip_interface")},
 		{[]string{"gorb", "vip_interface"}, []string{"create"}},
 		{[]string{"consul"}, keys("consul")},
+		{[]string{"probe"}, keys("probe", "allow")},
 		{[]string{"ipvs", "sync", "master"}, keys("master", "interface", "maxlen")},
 		{[]string{"defaults", "service"}, keys("service defaults", "pulse")},
 		{[]string{"defaults", "backend"}, keys("backend defaults", "tunnel_port")},
 		{[]string{"services", "web"}, keys("service", "host", "port", "backends", "fwmark", "family", "pulse")},
-		{[]string{"services", "web", "pulse"}, keys("pulse", "args")},
+		{[]string{"services", "web", "pulse"}, keys("pulse", "args", "initial_wait")},
 		{[]string{"services", "web", "backends", "a"}, keys("backend", "host", "pulse", "tunnel_port", "tunnel_checksum")},
 		{[]string{"services", "web", "backends", "b"}, []string{"tunnel_checksum"}},
 		{[]string{"services", "site"}, []string{"family"}},
@@ -196,6 +202,9 @@ func TestReferenceShowsDefaults(t *testing.T) {
 			}
 			if diff := cmp.Diff(all.Consul, less.Consul, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("%s without %s (-want +got):\n%s", strings.Join(place.path, "."), key, diff)
+			}
+			if all.Probe.MaxExec != less.Probe.MaxExec || all.Probe.MaxChecks != less.Probe.MaxChecks {
+				t.Errorf("%s without %s is another: want %+v, got %+v", strings.Join(place.path, "."), key, all.Probe, less.Probe)
 			}
 			if !all.IPVS.Equal(less.IPVS) {
 				t.Errorf("%s without %s is another: want %+v, got %+v", strings.Join(place.path, "."), key, all.IPVS, less.IPVS)
