@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gorb-io/gorb/pkg/spec"
 )
 
 // Wanted is what is to be checked from now on of the services that are named. A service with no watches is not checked any
@@ -39,7 +41,7 @@ func (t Target) short() string {
 }
 
 // kindExec is the kind of checks that start a program.
-const kindExec = "exec"
+const kindExec = spec.PulseExec
 
 // key names a probe. What an answer is depends on how long it is waited for.
 type key struct {
