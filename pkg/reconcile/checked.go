@@ -39,7 +39,7 @@ func newChecked(c Checks, w Watches, note func(service string, c probe.Counts)) 
 	return &checked{
 		checks: c, watches: w, note: note, counts: map[string]probe.Counts{},
 		known: known{
-			overlay: Overlay{Health: probe.Health{}, Leaving: map[Ref]probe.Verdict{}, New: map[kernel.ServiceKey]map[kernel.DestKey]bool{}},
+			overlay: Overlay{Health: probe.Health{}, Leaving: map[Ref]probe.Verdict{}, New: refSet{}},
 			targets: map[probe.Ref]probe.Target{}, leavers: map[Ref]probe.Watch{}, aliases: map[probe.Ref]Ref{},
 			heirs: map[string]map[Ref]bool{},
 		},
@@ -123,7 +123,7 @@ func (c *checked) follow(plan *Plan, scope map[kernel.ServiceKey]bool) {
 // dropLeft has those checked no more that left a service, as far as that was decided about.
 func (c *checked) dropLeft(name string, plan *Plan, scope map[kernel.ServiceKey]bool) {
 	for at := range c.heirs[name] {
-		if (scope == nil || scope[at.Service]) && !plan.held[at] {
+		if (scope == nil || scope[at.Service]) && !plan.held.has(at) {
 			c.drop(at)
 			c.dirty[name] = true
 		}

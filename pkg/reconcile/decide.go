@@ -52,8 +52,8 @@ func Decide(in Input) *Plan {
 			memory:   map[kernel.ServiceKey]*Owned{},
 
 			standings: make(map[kernel.ServiceKey]probe.Counts, len(in.Scope)),
-			fresh:     map[kernel.ServiceKey]map[kernel.DestKey]bool{},
-			held:      map[Ref]bool{},
+			fresh:     refSet{},
+			held:      refSet{},
 		},
 	}
 	d.wantDeclared()
@@ -175,7 +175,7 @@ func (d *decider) leave(key kernel.ServiceKey, b kernel.RealServer, kept bool, l
 		d.takeDown(ref)
 	}
 	if kept && !d.plan.wanted.Down[ref] {
-		d.plan.held[ref] = true
+		d.plan.held.add(ref)
 		keep(b, owned, want, next)
 		return b.Weight > 0
 	}

@@ -36,18 +36,10 @@ type Plan struct {
 
 	addressed bool // it is about addresses too
 
-	standings map[kernel.ServiceKey]probe.Counts            // of the declared services that it is about
-	fresh     map[kernel.ServiceKey]map[kernel.DestKey]bool // those that are new in the kernel and have not answered
-	held      map[Ref]bool                                  // those that would leave and are kept
-	wakes     map[kernel.ServiceKey]time.Time               // when a weight will be another though no check is answered
-}
-
-// noteNew notes a backend that is new in the kernel.
-func (p *Plan) noteNew(r Ref) {
-	if p.fresh[r.Service] == nil {
-		p.fresh[r.Service] = map[kernel.DestKey]bool{}
-	}
-	p.fresh[r.Service][r.Dest] = true
+	standings map[kernel.ServiceKey]probe.Counts // of the declared services that it is about
+	fresh     refSet                             // those that are new in the kernel and have not answered
+	held      refSet                             // those that would leave and are kept
+	wakes     map[kernel.ServiceKey]time.Time    // when a weight will be another though no check is answered
 }
 
 // wake notes that a service is to be looked at again.
@@ -174,7 +166,7 @@ func (p *Plan) amend(later *Plan, scope map[kernel.ServiceKey]bool) {
 	p.Waiting = replace(p.Waiting, later.Waiting, func(w Waiting) bool { return scope[w.Key] })
 	maps.Copy(p.standings, later.standings)
 	p.fresh = replaceKeys(p.fresh, later.fresh, scope)
-	p.held = replaceIn(p.held, later.held, func(r Ref) bool { return scope[r.Service] })
+	p.held = replaceKeys(p.held, later.held, scope)
 	p.wakes = replaceKeys(p.wakes, later.wakes, scope)
 	for key, name := range later.Names {
 		p.Names[key] = name
@@ -188,7 +180,7 @@ func replace[T any](list, others []T, old func(T) bool) []T {
 }
 
 // replaceKeys puts others in place of what is there of the services in scope; nil: of all.
-func replaceKeys[V any](m, others map[kernel.ServiceKey]V, scope map[kernel.ServiceKey]bool) map[kernel.ServiceKey]V {
+func replaceKeys[M ~map[kernel.ServiceKey]V, V any](m, others M, scope map[kernel.ServiceKey]bool) M {
 	if scope == nil || m == nil {
 		return others
 	}
@@ -199,12 +191,14 @@ func replaceKeys[V any](m, others map[kernel.ServiceKey]V, scope map[kernel.Serv
 	return m
 }
 
-// replaceIn puts others in place of those entries that it is asked to.
-func replaceIn[K comparable, V any](m, others map[K]V, old func(K) bool) map[K]V {
-	if m == nil {
-		return others
+// refSet is a set of destinations, by service: what a pass about some services says of them takes the place of what was.
+type refSet map[kernel.ServiceKey]map[kernel.DestKey]bool
+
+func (s refSet) has(r Ref) bool { return s[r.Service][r.Dest] }
+
+func (s refSet) add(r Ref) {
+	if s[r.Service] == nil {
+		s[r.Service] = map[kernel.DestKey]bool{}
 	}
-	maps.DeleteFunc(m, func(k K, _ V) bool { return old(k) })
-	maps.Copy(m, others)
-	return m
+	s[r.Service][r.Dest] = true
 }

@@ -16,7 +16,7 @@ type Overlay struct {
 	Leaving map[Ref]probe.Verdict
 	// New are the backends that gorb added at weight 0 and that wait for their first answer since: the kernel's 0 says
 	// nothing of them.
-	New map[kernel.ServiceKey]map[kernel.DestKey]bool
+	New refSet
 }
 
 // count counts a backend among those that n counts, if it is declared with a weight.
@@ -61,10 +61,10 @@ func (d *decider) overlay(key kernel.ServiceKey, s *spec.Service, b *spec.Backen
 	var seen *uint32 // its weight in the kernel, where that counts
 	if v.Status == probe.Unanswered {
 		old, exists := d.observed(have)[r.DestKey]
-		if exists && !(d.Overlay.New[key][r.DestKey] && old == 0) {
+		if exists && !(d.Overlay.New.has(ref) && old == 0) {
 			seen = &old
 		} else {
-			d.plan.noteNew(ref)
+			d.plan.fresh.add(ref)
 		}
 	}
 	r.Weight = probe.Effective(b.Weight, seen, v, d.Now)
