@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/gorb-io/gorb/internal/lab"
 )
 
 func manyWatches(n int, generation string, interval time.Duration) []Watch {
@@ -29,25 +29,6 @@ func manyWatches(n int, generation string, interval time.Duration) []Watch {
 		}
 	}
 	return watches
-}
-
-func processorTime() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// resident returns how much memory the process has now, in megabytes.
-func resident(b *testing.B) float64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		b.Fatal(err)
-	}
-	var size, pages int
-	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
-		b.Fatal(err)
-	}
-	return float64(pages*os.Getpagesize()) / 1e6
 }
 
 func heapBytes() uint64 {
@@ -106,11 +87,11 @@ func benchmarkEngine(b *testing.B, checker func(i int) Checker) {
 		}
 		b.ReportMetric(float64(time.Since(at).Milliseconds()), "first-ms")
 		time.Sleep(3 * time.Second)
-		cpu, from := processorTime(), time.Now()
+		cpu, from := lab.ProcessorTime(b), time.Now()
 		time.Sleep(10 * time.Second)
-		cpu = processorTime() - cpu
+		cpu = lab.ProcessorTime(b) - cpu
 		b.ReportMetric(float64(cpu.Microseconds())/time.Since(from).Seconds()/10_000, "cpu-us/check")
-		b.ReportMetric(resident(b), "resident-MB")
+		b.ReportMetric(lab.ResidentMB(b), "resident-MB")
 		b.ReportMetric(float64(heapBytes()-before)/n, "B/probe")
 		at = time.Now()
 		all, err := e.Snapshot(ctx)

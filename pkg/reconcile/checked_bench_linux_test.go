@@ -2,17 +2,15 @@ package reconcile
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"runtime/debug"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rs/zerolog"
 
+	"github.com/gorb-io/gorb/internal/lab"
 	"github.com/gorb-io/gorb/pkg/kernel"
 	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/spec"
@@ -59,12 +57,12 @@ func BenchmarkDirector(b *testing.B) {
 		}
 		b.ReportMetric(time.Since(begun).Seconds(), "first-s")
 		time.Sleep(interval / 2)
-		spent, from := processorTime(b), time.Now()
+		spent, from := lab.ProcessorTime(b), time.Now()
 		time.Sleep(interval)
-		spent = processorTime(b) - spent
+		spent = lab.ProcessorTime(b) - spent
 		checks := 100_000 * time.Since(from).Seconds() / interval.Seconds()
 		b.ReportMetric(checks/spent.Seconds(), "checks/processor-s")
-		b.ReportMetric(residentMB(b), "resident-MB")
+		b.ReportMetric(lab.ResidentMB(b), "resident-MB")
 		for key, v := range fake.Snapshot() {
 			for _, dest := range v.Dests {
 				if dest.Weight != 100 {
@@ -80,25 +78,4 @@ func BenchmarkDirector(b *testing.B) {
 		}
 		debug.FreeOSMemory()
 	}
-}
-
-func processorTime(b *testing.B) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// residentMB returns how much memory the process has.
-func residentMB(b *testing.B) float64 {
-	text, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		b.Fatal(err)
-	}
-	var size, pages int
-	if _, err := fmt.Sscan(string(text), &size, &pages); err != nil {
-		b.Fatal(err)
-	}
-	return float64(pages*os.Getpagesize()) / 1e6
 }
