@@ -44,7 +44,8 @@ bench-qemu: ## measure the same under Debian's kernel, emulated by qemu
 soak: ## run the long forms of the tests, up to three hours
 	@tools/deps || [ "$$GORB_REQUIRE_KERNEL" != 1 ]
 	@GO=$(GO) tools/consul/build || [ "$$GORB_REQUIRE_CONSUL" != 1 ]
-	GORB_SOAK=1 $(GO) test -run Soak -timeout 3h -v ./...
+	GORB_SOAK=1 $(GO) test -race -run 'SoakAPI$$' -timeout 1h -v ./cmd/gorb
+	GORB_SOAK=1 $(GO) test -run Soak -skip 'SoakAPI$$' -timeout 3h -v ./...
 
 demo: build ## show what gorb does, on a real kernel, in half a minute
 	@tools/deps

@@ -16,6 +16,10 @@ func (c *checker) serviceHost(v any) opt[netip.Addr] { return c.addressThat(v, m
 
 // addressThat expects an address that unfit has nothing against.
 func (c *checker) addressThat(v any, unfit func(netip.Addr) string) opt[netip.Addr] {
+	if c.draft != nil {
+		c.draftAddress()
+		return opt[netip.Addr]{}
+	}
 	s, ok := c.text(v, "an IP address")
 	if !ok {
 		return opt[netip.Addr]{}
@@ -44,6 +48,43 @@ func notAddress(s string) string {
 		return quote(s) + " is a name; gorb wants an address, because a name's may change while the kernel keeps the old one"
 	}
 	return quote(s) + " is not an IP address"
+}
+
+// hostName expects the name that host was resolved from.
+func (c *checker) hostName(v any) opt[string] {
+	c.describes(func(s *Schema) { s.Pattern, s.MaxLength = `^[A-Za-z0-9._-]+$`, 254 })
+	s, ok := c.text(v, `a name such as "www.example"`)
+	if ok && !IsHostName(s) {
+		c.addf("%s is not the name of a host such as \"www.example\"", quote(s))
+		ok = false
+	}
+	return opt[string]{s, ok}
+}
+
+const noHostOfName = "there is no host that was resolved from it; host has the address, which is what counts"
+
+// IsHostName reports whether s may be the name of a host and is no address (RFC 1123, section 2.1): up to 253 of
+// letters, digits and hyphens, with dots between, and perhaps one at the end. The last label is no number: of such ones
+// some resolvers make addresses.
+func IsHostName(s string) bool {
+	s = strings.TrimSuffix(s, ".")
+	if _, err := netip.ParseAddr(s); err == nil || len(s) > 253 {
+		return false
+	}
+	if last := s[strings.LastIndexByte(s, '.')+1:]; strings.Trim(last, "0123456789") == "" {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		for i := range len(label) {
+			if !isBareKey(label[i]) || label[i] == '_' {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // malformed says how an address is to be written instead; "" where it is well as it is.

@@ -30,6 +30,7 @@ func (d *Document) beside(dir string) {
 	d.pulses(func(p *declaredPulse) { p.beside(join) })
 	join(&d.declared.consul.tokenFile.value)
 	join(&d.declared.consul.caFile.value)
+	d.declared.api.beside(join)
 }
 
 // pulses calls a function with each pulse that the document has.

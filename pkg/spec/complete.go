@@ -25,13 +25,19 @@ func (c *completer) sound(keys ...string) bool { return c.faulty.sound(c.name, k
 
 // addf reports a problem at a key of the service.
 func (c *completer) addf(keys path, format string, args ...any) {
-	c.report.addf(append(path{"services", c.name}, keys...), format, args...)
+	c.kindf(KindCombination, keys, format, args...)
+}
+
+// kindf is addf for a problem of another kind.
+func (c *completer) kindf(kind ProblemKind, keys path, format string, args ...any) {
+	c.report.kindf(kind, append(path{"services", c.name}, keys...), format, args...)
 }
 
 func (c *completer) service() Service {
 	d, base := c.declared, &c.defaults.service
 	s := Service{
 		Name:       c.name,
+		HostName:   d.hostName.or(""),
 		Method:     d.method.over(base.method).or(defaultMethod),
 		Persistent: d.persistent.over(base.persistent).or(0),
 		Engine:     d.engine.or(""),
@@ -42,6 +48,9 @@ func (c *completer) service() Service {
 		c.markIdentity(&s)
 	} else {
 		c.addressIdentity(&s)
+	}
+	if d.hostName.set && !d.host.set && c.sound("host", "fwmark", "") {
+		c.addf(path{"host_name"}, noHostOfName)
 	}
 	c.netmask(&s)
 	c.flags(&s)
@@ -92,9 +101,9 @@ func (c *completer) addressIdentity(s *Service) {
 	}
 	switch {
 	case !d.port.set && c.sound("port", "fwmark", ""):
-		c.addf(path{"port"}, "missing; a service needs a port or a fwmark")
+		c.kindf(KindMissing, path{"port"}, "missing; a service needs a port or a fwmark")
 	case d.port.set && s.Port == 0 && s.Persistent == 0 && c.sound("persistent", ""):
-		c.addf(path{"port"}, "0, every port, needs persistent")
+		c.kindf(KindMissing, path{"port"}, "0, every port, needs persistent")
 	}
 }
 

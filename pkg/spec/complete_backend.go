@@ -5,16 +5,17 @@ import "net/netip"
 func (c *completer) backend(s *Service, name string, d *declaredBackend) Backend {
 	base := &c.defaults.backend
 	b := Backend{
-		Name:   name,
-		Host:   d.host.value,
-		Port:   d.port.or(s.Port),
-		Weight: d.weight.over(base.weight).or(defaultWeight),
-		Method: d.method.over(base.method).or(NAT),
-		Upper:  d.upper.over(base.upper).or(0),
-		Lower:  d.lower.over(base.lower).or(0),
+		Name:     name,
+		Host:     d.host.value,
+		HostName: d.hostName.or(""),
+		Port:     d.port.or(s.Port),
+		Weight:   d.weight.over(base.weight).or(defaultWeight),
+		Method:   d.method.over(base.method).or(NAT),
+		Upper:    d.upper.over(base.upper).or(0),
+		Lower:    d.lower.over(base.lower).or(0),
 	}
 	if !d.host.set && c.faulty.soundBackend(c.name, name, "host", "") {
-		c.backendf(name, "host", "missing; a backend needs one")
+		c.kindf(KindMissing, path{"backends", name, "host"}, "missing; a backend needs one")
 	}
 	c.backendPort(s, &b)
 	if c.faulty.soundBackend(c.name, name, "upper_threshold", "lower_threshold", "") {
@@ -39,7 +40,11 @@ func (c *completer) backendPort(s *Service, b *Backend) {
 	case b.Method == NAT || b.Port == s.Port || s.Fwmark != 0:
 	case !c.sound("port", "fwmark", "") || !c.faulty.soundBackend(c.name, b.Name, "port", "method", ""):
 	default:
-		c.backendf(b.Name, "port", "%d is not the service's port %d, and method %s cannot change it",
+		kind := KindCombination
+		if b.Port == 0 { // to GORB it was missing
+			kind = KindMissing
+		}
+		c.kindf(kind, path{"backends", b.Name, "port"}, "%d is not the service's port %d, and method %s cannot change it",
 			b.Port, s.Port, b.Method)
 	}
 }
@@ -63,7 +68,7 @@ func (c *completer) tunnel(b *Backend, d *declaredBackend) {
 	case b.Method != GUE && d.tunnel.port.set:
 		c.backendf(b.Name, "tunnel_port", "only method gue has one, and this is %s", b.Method)
 	case b.Method == GUE && !encap.port.set:
-		c.backendf(b.Name, "tunnel_port", "missing; method gue needs the UDP port that the backend listens on")
+		c.kindf(KindMissing, path{"backends", b.Name, "tunnel_port"}, "missing; method gue needs the UDP port that the backend listens on")
 	case b.Method == GUE:
 		b.Tunnel.Port = encap.port.value
 	}
@@ -93,7 +98,7 @@ func (c *completer) distinct(s *Service) {
 		}
 		at := netip.AddrPortFrom(b.Host, b.Port)
 		if first, twice := seen[at]; twice {
-			c.addf(path{"backends", b.Name}, "%s is backend %s already", at, keyString(first))
+			c.kindf(KindTaken, path{"backends", b.Name}, "%s is backend %s already", at, keyString(first))
 			continue
 		}
 		seen[at] = b.Name

@@ -79,6 +79,7 @@ const (
 	maxConsulMeta  = 64
 	maxConsulKey   = 128
 	maxConsulValue = 512
+	maxTemplate    = 256 // gorb's own
 )
 
 var consulFields = fields[declaredConsul]{
@@ -97,6 +98,7 @@ var consulFields = fields[declaredConsul]{
 
 // agent expects the URL of a Consul agent.
 func (c *checker) agent(v any) opt[string] {
+	c.describes(func(s *Schema) { s.Pattern = `^[hH][tT][tT][pP][sS]?://` })
 	s, ok := c.text(v, `a URL such as "http://127.0.0.1:8500"`)
 	if !ok {
 		return opt[string]{}
@@ -134,9 +136,10 @@ func (d *Desired) WithConsul(address string) *Desired {
 
 // file expects the name of a file, or nothing for none.
 func (c *checker) file(v any) opt[string] {
+	c.describes(func(s *Schema) { s.MaxLength = maxPath })
 	s, ok := c.text(v, "the name of a file")
 	if ok && len(s) > maxPath {
-		c.addf("%s has %d bytes, and no file's name has over %d", quote(s), len(s), maxPath)
+		c.kindf(KindOver, "%s has %d bytes, and no file's name has over %d", quote(s), len(s), maxPath)
 		ok = false
 	}
 	return opt[string]{s, ok}
@@ -147,6 +150,7 @@ const maxPath = 4095 // PATH_MAX, less the NUL
 // nameTemplate expects the template of a name. It has fields only: nothing in it can loop, as it could with
 // text/template.
 func (c *checker) nameTemplate(v any) opt[string] {
+	c.describes(func(s *Schema) { s.MinLength, s.MaxLength = 1, maxTemplate })
 	s, ok := c.text(v, `a template such as "{{.Name}}-{{.Port}}"`)
 	if !ok {
 		return opt[string]{}
@@ -155,8 +159,8 @@ func (c *checker) nameTemplate(v any) opt[string] {
 	switch name, why := expandName(s, of); {
 	case why != "":
 		c.addf("%s", why)
-	case name == "" || len(s) > 256:
-		c.addf("a name is 1 to 256 bytes")
+	case name == "" || len(s) > maxTemplate:
+		c.addf("a name is 1 to %d bytes", maxTemplate)
 	default:
 		return some(s)
 	}
@@ -164,6 +168,7 @@ func (c *checker) nameTemplate(v any) opt[string] {
 }
 
 func (c *checker) tag(v any) opt[string] {
+	c.describes(func(s *Schema) { s.MinLength, s.MaxLength = 1, maxConsulValue })
 	s, ok := c.text(v, "a string")
 	if ok && (s == "" || len(s) > maxConsulValue) {
 		c.addf("a tag is 1 to %d bytes", maxConsulValue)
@@ -174,12 +179,15 @@ func (c *checker) tag(v any) opt[string] {
 
 // meta expects a table of strings that Consul takes.
 func (c *checker) meta(v any) map[string]string {
+	if c.draftTexts(`^[A-Za-z0-9_-]{1,128}$`, maxConsulMeta, func(s *Schema) { s.text("", 0, maxConsulValue) }) {
+		return nil
+	}
 	table, ok := c.table(v)
 	if !ok {
 		return nil
 	}
 	if len(table) > maxConsulMeta {
-		c.addf("%d is over %d of them, and Consul takes no more", len(table), maxConsulMeta)
+		c.kindf(KindOver, "%d is over %d of them, and Consul takes no more", len(table), maxConsulMeta)
 		return nil
 	}
 	meta := make(map[string]string, len(table))
@@ -190,7 +198,7 @@ func (c *checker) meta(v any) map[string]string {
 		case key == "" || len(key) > maxConsulKey || strings.ContainsFunc(key, notMetaKey):
 			c.addf("a key is 1 to %d letters, digits, _ and -, as Consul takes it", maxConsulKey)
 		case ok && len(s) > maxConsulValue:
-			c.addf("%d bytes are over %d, and Consul takes no more", len(s), maxConsulValue)
+			c.kindf(KindOver, "%d bytes are over %d, and Consul takes no more", len(s), maxConsulValue)
 		case ok:
 			meta[key] = s
 		}

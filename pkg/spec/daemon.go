@@ -9,6 +9,7 @@ import (
 
 // listen expects "host:port", where the host may be left out.
 func (c *checker) listen(v any) opt[string] {
+	c.describes(func(s *Schema) { s.Pattern = `:[0-9]+$` })
 	s, ok := c.text(v, `host and port such as ":4672"`)
 	if !ok {
 		return opt[string]{}
@@ -29,6 +30,26 @@ func (c *checker) listen(v any) opt[string] {
 	return some(s)
 }
 
+// listenOrNot is listen, or "" for nowhere.
+func (c *checker) listenOrNot(v any) opt[string] {
+	if v == "" {
+		return some("")
+	}
+	listen := c.listen(v)
+	c.describes(func(s *Schema) { s.Pattern = `^$|` + s.Pattern })
+	return listen
+}
+
+// doubt warns of a daemon whose insides others may look at: what is in its memory, secrets among that, shows there.
+func (g Gorb) doubt(r *report) {
+	host, _, err := net.SplitHostPort(g.DebugListen)
+	if a, bad := netip.ParseAddr(host); err != nil || host == "localhost" || bad == nil && a.IsLoopback() {
+		return
+	}
+	r.addf(path{"gorb", "debug_listen"}, "whoever reaches %s sees what the daemon has in its memory, without "+
+		"credentials; \"127.0.0.1:6060\" is for this host alone", g.DebugListen)
+}
+
 // isHostname reports whether s looks like a host's name. Whether there is such a host is not known here.
 func isHostname(s string) bool {
 	for i := range len(s) {
@@ -41,6 +62,7 @@ func isHostname(s string) bool {
 
 // iface expects the name of a network interface, as the kernel allows it (dev_valid_name).
 func (c *checker) iface(v any) opt[string] {
+	c.describes(func(s *Schema) { s.Pattern = `^[^/: ]{1,15}$` })
 	s, ok := c.text(v, `an interface such as "eth0"`)
 	if !ok {
 		return opt[string]{}
@@ -55,6 +77,10 @@ func (c *checker) iface(v any) opt[string] {
 // vip expects an interface, or a table of its name and whether to create it.
 func (c *checker) vip(v any) declaredVIP {
 	var d declaredVIP
+	if c.draft != nil {
+		c.draftEither(func() { c.iface(nil) }, func() { walkTable(c, nil, vipFields, nil) })
+		return d
+	}
 	switch v.(type) {
 	case string:
 		d = declaredVIP{name: c.iface(v), create: some(false)}
@@ -78,7 +104,7 @@ func (d declaredVIP) complete(r *report, f faulty) VIPInterface {
 	switch {
 	case !f.clean(at, []string{"name", "create", ""}):
 	case v.Name == "" && d.create.set:
-		r.addf(append(at, "name"), "missing; the interface needs one")
+		r.kindf(KindMissing, append(at, "name"), "missing; the interface needs one")
 	case v.Create && strings.Contains(v.Name, "%"): // dev_alloc_name would put a number for it
 		r.addf(append(at, "name"), "%s has a %% in it, which gorb cannot make", quote(v.Name))
 	}
@@ -88,6 +114,7 @@ func (d declaredVIP) complete(r *report, f faulty) VIPInterface {
 // stateDir expects an absolute path, or nothing for memory only. It is Linux's notion of absolute on any system, so
 // that a configuration checks alike in a pipeline on another.
 func (c *checker) stateDir(v any) opt[string] {
+	c.describes(func(s *Schema) { s.Pattern = rootedPattern })
 	s, ok := c.text(v, `a directory such as "/var/lib/gorb"`)
 	if ok && s != "" && !strings.HasPrefix(s, "/") {
 		c.addf("%s is not an absolute path; \"\" keeps the state in memory", quote(s))
@@ -101,6 +128,7 @@ const maxSocket = 107
 
 // socket expects the absolute path of a unix socket, or nothing for none.
 func (c *checker) socket(v any) opt[string] {
+	c.describes(func(s *Schema) { s.Pattern, s.MaxLength = rootedPattern, maxSocket })
 	s, ok := c.text(v, `a path such as "/run/gorb/gorb.sock"`)
 	switch {
 	case !ok:
@@ -109,7 +137,7 @@ func (c *checker) socket(v any) opt[string] {
 		c.addf("%s is not an absolute path; \"\" is no socket", quote(s))
 		return opt[string]{}
 	case len(s) > maxSocket:
-		c.addf("%s has %d bytes, and the path of a socket has at most %d", quote(s), len(s), maxSocket)
+		c.kindf(KindOver, "%s has %d bytes, and the path of a socket has at most %d", quote(s), len(s), maxSocket)
 		return opt[string]{}
 	}
 	return some(s)

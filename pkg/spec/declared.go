@@ -37,6 +37,7 @@ type declared struct {
 	ipvs     declaredIPVS
 	consul   declaredConsul
 	probe    declaredProbe
+	api      declaredAPI
 	defaults declaredDefaults
 	services map[string]*declaredService
 }
@@ -50,6 +51,7 @@ type declaredGorb struct {
 
 	socket       opt[string]
 	startTimeout opt[time.Duration]
+	debugListen  opt[string]
 }
 
 type declaredVIP struct {
@@ -80,6 +82,7 @@ type declaredDefaults struct {
 
 type declaredService struct {
 	host       opt[netip.Addr]
+	hostName   opt[string] // of host, and of that alone
 	port       opt[uint16]
 	protocol   opt[Protocol]
 	fwmark     opt[uint32]
@@ -97,14 +100,15 @@ type declaredService struct {
 }
 
 type declaredBackend struct {
-	host   opt[netip.Addr]
-	port   opt[uint16]
-	weight opt[uint32]
-	method opt[Method]
-	upper  opt[uint32]
-	lower  opt[uint32]
-	tunnel declaredEncap
-	pulse  *declaredPulse
+	host     opt[netip.Addr]
+	hostName opt[string] // of host, and of that alone
+	port     opt[uint16]
+	weight   opt[uint32]
+	method   opt[Method]
+	upper    opt[uint32]
+	lower    opt[uint32]
+	tunnel   declaredEncap
+	pulse    *declaredPulse
 
 	disabled opt[bool]
 }
@@ -121,6 +125,7 @@ func (d declared) over(under declared) declared {
 		ipvs:     d.ipvs.over(under.ipvs),
 		consul:   d.consul.over(under.consul),
 		probe:    d.probe.over(under.probe),
+		api:      d.api.over(under.api),
 		defaults: d.defaults.over(under.defaults),
 		services: overlay(d.services, under.services, (*declaredService).over),
 	}
@@ -136,6 +141,7 @@ func (g declaredGorb) over(under declaredGorb) declaredGorb {
 
 		socket:       g.socket.over(under.socket),
 		startTimeout: g.startTimeout.over(under.startTimeout),
+		debugListen:  g.debugListen.over(under.debugListen),
 	}
 }
 
@@ -179,6 +185,7 @@ func (d declaredDefaults) over(under declaredDefaults) declaredDefaults {
 func (s *declaredService) over(under *declaredService) *declaredService {
 	return &declaredService{
 		host:       s.host.over(under.host),
+		hostName:   nameOver(s.host, s.hostName, under.hostName),
 		port:       s.port.over(under.port),
 		protocol:   s.protocol.over(under.protocol),
 		fwmark:     s.fwmark.over(under.fwmark),
@@ -198,17 +205,26 @@ func (s *declaredService) over(under *declaredService) *declaredService {
 
 func (b *declaredBackend) over(under *declaredBackend) *declaredBackend {
 	return &declaredBackend{
-		host:   b.host.over(under.host),
-		port:   b.port.over(under.port),
-		weight: b.weight.over(under.weight),
-		method: b.method.over(under.method),
-		upper:  b.upper.over(under.upper),
-		lower:  b.lower.over(under.lower),
-		tunnel: b.tunnel.over(under.tunnel),
-		pulse:  b.pulse.over(under.pulse),
+		host:     b.host.over(under.host),
+		hostName: nameOver(b.host, b.hostName, under.hostName),
+		port:     b.port.over(under.port),
+		weight:   b.weight.over(under.weight),
+		method:   b.method.over(under.method),
+		upper:    b.upper.over(under.upper),
+		lower:    b.lower.over(under.lower),
+		tunnel:   b.tunnel.over(under.tunnel),
+		pulse:    b.pulse.over(under.pulse),
 
 		disabled: b.disabled.over(under.disabled),
 	}
+}
+
+// nameOver returns the name that holds for a host: what is below was not resolved to the host on top.
+func nameOver(host opt[netip.Addr], name, under opt[string]) opt[string] {
+	if host.set {
+		return name
+	}
+	return name.over(under)
 }
 
 func (e declaredEncap) over(under declaredEncap) declaredEncap {

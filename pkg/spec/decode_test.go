@@ -101,6 +101,7 @@ func TestFull(t *testing.T) {
 			Name: "{{.Name}}-{{ .Port }}-{{.Protocol}}", Tags: []string{"lb", "ipvs"}, Meta: map[string]string{"team": "net"},
 			WarnBelow: 50, DeregisterAtExit: true,
 		},
+		API:   API{Anonymous: true},
 		Probe: Probe{MaxExec: 8, MaxChecks: 500, Allow: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8::1/128")}},
 		IPVS: IPVS{
 			Timeouts: Timeouts{TCP: 15 * time.Minute, TCPFin: 2 * time.Minute, UDP: 744 * time.Hour},
@@ -189,6 +190,7 @@ func TestMinimalJSON(t *testing.T) {
 			Socket: "/run/gorb/gorb.sock", StartTimeout: 30 * time.Second,
 		},
 		Consul: Consul{Address: "http://127.0.0.1:8500", Name: "{{.Name}}"},
+		API:    API{Anonymous: true},
 		Probe:  Probe{MaxExec: 64, MaxChecks: 10_000},
 		Services: []Service{{
 			Name: "web", Host: netip.MustParseAddr("10.0.0.1"), Port: 80, Protocol: TCP, Family: IPv4, Method: "wrr",

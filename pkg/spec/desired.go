@@ -11,12 +11,16 @@ type Desired struct {
 	IPVS     IPVS
 	Consul   Consul
 	Probe    Probe
+	API      API
 	Services []Service // by name
 	Warnings Problems  // what is allowed and likely a mistake
 
 	// Incomplete says that not every source has been heard yet: what is not in here may be declared all the same. Nothing
 	// may be removed, lowered or drained because it is missing from an incomplete Desired.
 	Incomplete bool
+
+	// Serial grows with each Desired that Layers of pkg/sources hands out, from 1; 0: it was not.
+	Serial uint64
 
 	layers []*Document        // what it was merged from, to say where a field was set
 	masks  map[string]netmask // by name, of the services whose family WithHost will tell
@@ -26,7 +30,7 @@ type Desired struct {
 
 // Gorb is the daemon's own configuration, [gorb]. It comes only from local files.
 type Gorb struct {
-	Listen    string        // where the API will listen (default ":4672")
+	Listen    string        // where the API listens over TCP (default ":4672"; "" is nowhere)
 	Interface string        // services without host use its first address (default "eth0")
 	Resync    time.Duration // the time between full reads of the kernel (default 30s)
 	StateDir  string        // where ownership is remembered (default "/var/lib/gorb"; "" is memory only)
@@ -34,6 +38,57 @@ type Gorb struct {
 	Socket    string        // the unix socket that the command line speaks to (default "/run/gorb/gorb.sock"; "" is none)
 	// StartTimeout is how long a start waits for sources that have neither delivered nor a last good copy (default 30s).
 	StartTimeout time.Duration
+	DebugListen  string // where /debug/pprof/ is served (default "", nowhere)
+}
+
+// API is who may use the API and how it is served, [api].
+type API struct {
+	Trust     []netip.Prefix // from there everything may be done without credentials, as in GORB
+	Hosts     []string       // names of this host that a request over loopback may be addressed to, beside its own
+	Origins   []string       // [api] cors: pages of these origins may use the API ("https://ops.example")
+	Anonymous bool           // what GORB answered to anybody needs no credentials (default true)
+	Tokens    []APIToken     // by name
+	Users     []APIUser      // by name
+	TLS       *APITLS        // nil: HTTP without TLS
+}
+
+// Role is what somebody may do by the API.
+type Role string
+
+// The roles. Each may do what those before it may.
+const (
+	RoleRead  Role = "read"
+	RoleWrite Role = "write"
+	RoleAdmin Role = "admin"
+)
+
+// APIToken is a bearer token, [[api.tokens]]. What is kept is a hash of it.
+type APIToken struct {
+	Name string
+	Role Role
+	Hash string // "sha256:" and 64 hexadecimal digits; "": File has them
+	File string // a file of such hashes, one to a line, read again when it changes; "": there is none
+}
+
+// APIUser is a user with a password, [[api.users]].
+type APIUser struct {
+	Name         string
+	Role         Role
+	PasswordHash string // of bcrypt, as htpasswd -nB makes it
+}
+
+// APITLS is how the API is served over TLS, [api.tls]. The files are read again when they change.
+type APITLS struct {
+	CertFile     string
+	KeyFile      string
+	ClientCAFile string      // who signs client certificates; "": none are asked for
+	Clients      []APIClient // whose certificates mean what, by name
+}
+
+// APIClient is who has a client certificate, [[api.tls.clients]].
+type APIClient struct {
+	Name string // the certificate's common name, or one of its alternative names
+	Role Role
 }
 
 // VIPInterface is the interface that gets the virtual addresses, [gorb] vip_interface.
@@ -71,6 +126,7 @@ type SyncDaemon struct {
 type Service struct {
 	Name       string
 	Host       netip.Addr // invalid: left out, until WithHost; always invalid with Fwmark
+	HostName   string     // what Host was resolved from when it was written by REST; it has no effect. "": no name
 	OwnHost    bool       // Host was left out: it is an address of the machine's own, and no virtual one
 	Port       uint16     // 0: every port; only with persistence
 	Protocol   Protocol   // "" with Fwmark
@@ -93,15 +149,17 @@ type Service struct {
 
 // Backend is a real server, [services.NAME.backends.NAME].
 type Backend struct {
-	Name   string
-	Host   netip.Addr
-	Port   uint16 // default: the service's, 0 with a mark; 0: as the client asked
-	Weight uint32 // 0..2147483647 (default 100); 0 drains
-	Method Method // default NAT
-	Upper  uint32 // upper_threshold: with so many connections it gets no new ones; 0: no limit
-	Lower  uint32 // lower_threshold: with fewer it gets them again; 0: three quarters of Upper
-	Tunnel Encap  // of GUE and GRE
-	Pulse  *Pulse // nil: the service's, see PulseOf
+	Name string
+	Host netip.Addr
+	// HostName is what Host was resolved from when it was written by REST; it has no effect. "": no name.
+	HostName string
+	Port     uint16 // default: the service's, 0 with a mark; 0: as the client asked
+	Weight   uint32 // 0..2147483647 (default 100); 0 drains
+	Method   Method // default NAT
+	Upper    uint32 // upper_threshold: with so many connections it gets no new ones; 0: no limit
+	Lower    uint32 // lower_threshold: with fewer it gets them again; 0: three quarters of Upper
+	Tunnel   Encap  // of GUE and GRE
+	Pulse    *Pulse // nil: the service's, see PulseOf
 }
 
 // Protocol is "tcp", "udp" or "sctp".

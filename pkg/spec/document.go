@@ -102,6 +102,9 @@ func DecodeWith(name string, f Format, data []byte, o Options) (*Document, error
 	return d, d.faults
 }
 
+// schemaKey names the schema of a document to the editor that it is written with. It says nothing to gorb.
+const schemaKey = "$schema"
+
 // parse reads the text into a tree of map[string]any, whose root is what stands at d.at.
 func (d *Document) parse(c *checker) (root map[string]any, err error) {
 	switch d.format {
@@ -120,6 +123,9 @@ func (d *Document) parse(c *checker) (root map[string]any, err error) {
 	}
 	if root == nil {
 		root = make(map[string]any)
+	}
+	if _, ok := root[schemaKey].(string); ok && len(d.at) == 0 && d.format != TOML { // whose editors have a comment for it
+		delete(root, schemaKey)
 	}
 	return root, err
 }
@@ -141,7 +147,10 @@ func (d *Document) problems(p pending) Problems {
 	if len(at) > 0 {
 		p.line = max(p.line, 1)
 	}
-	return Problems{{Source: d.name, Line: p.line, Path: at.String(), Message: p.message}}
+	p.path = at
+	problem := p.at(p.line)
+	problem.Source = d.name
+	return Problems{problem}
 }
 
 const utf8BOM = "\xef\xbb\xbf"
@@ -149,7 +158,7 @@ const utf8BOM = "\xef\xbb\xbf"
 // unreadable says why data cannot be a document in any format, of at most so many bytes.
 func unreadable(data []byte, most int) (pending, bool) {
 	if len(data) > most {
-		return pending{message: fmt.Sprintf("%d bytes is over %d (%d MiB)", len(data), most, most>>20)}, true
+		return pending{kind: KindLimit, message: fmt.Sprintf("%d bytes is over %d (%d MiB)", len(data), most, most>>20)}, true
 	}
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
 		return pending{line: 1, message: "the text is UTF-16; gorb reads UTF-8"}, true

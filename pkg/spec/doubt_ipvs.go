@@ -13,6 +13,8 @@ import (
 func (d *Desired) WarningsOn(release string) Problems {
 	var r report
 	d.doubtNone(&r)
+	d.Gorb.doubt(&r)
+	d.API.doubt(&r)
 	d.IPVS.doubt(&r, release)
 	d.doubtSync(&r)
 	for i := range d.Services {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -26,12 +27,9 @@ func parseDuration(s string) (time.Duration, bool) {
 	if m == nil {
 		return 0, false
 	}
-	n, err := strconv.ParseInt(m[1], 10, 32)
-	if err != nil {
-		return 0, false
-	}
-	unit := map[byte]time.Duration{'s': time.Second, 'm': time.Minute, 'h': time.Hour}[strings.ToLower(m[2])[0]]
-	return time.Duration(n) * unit, true
+	n, _ := strconv.ParseInt(m[1], 10, 64) // one that is too large is as large as there are
+	unit := map[byte]time.Duration{'S': time.Second, 'M': time.Minute, 'H': time.Hour}[strings.ToUpper(m[2])[0]]
+	return time.Duration(min(max(n, math.MinInt64/int64(unit)), math.MaxInt64/int64(unit))) * unit, true
 }
 
 // formatDuration writes a duration without the zeros that Go adds: "5m", not "5m0s".
@@ -48,8 +46,12 @@ func formatDuration(d time.Duration) string {
 
 // duration expects a duration from lo to hi.
 func (c *checker) duration(v any, lo, hi time.Duration) opt[time.Duration] {
+	if c.draft != nil {
+		c.draftDuration(lo, hi)
+		return opt[time.Duration]{}
+	}
 	if n, ok := v.(int64); ok {
-		c.addf("%d is a number without a unit, wanted a duration such as \"%ds\"", n, n)
+		c.kindf(KindType, "%d is a number without a unit, wanted a duration such as \"%ds\"", n, n)
 		return opt[time.Duration]{}
 	}
 	s, ok := c.text(v, `a duration such as "5m"`)
@@ -60,12 +62,14 @@ func (c *checker) duration(v any, lo, hi time.Duration) opt[time.Duration] {
 	switch {
 	case !ok:
 		c.addf("%s is not a duration such as \"5m\" or \"1m30s\"", quote(s))
-	case d < lo && lo == 1:
+	case d == 0 && lo == 1 && strings.Trim(s, " +-0.") == "": // which has no unit, and was no interval to GORB
 		c.addf("%s is not over 0", quote(s))
+	case d < lo && lo == 1:
+		c.kindf(KindUnder, "%s is not over 0", quote(s))
 	case d < lo:
-		c.addf("%s is under %s", quote(s), formatDuration(lo))
+		c.kindf(KindUnder, "%s is under %s", quote(s), formatDuration(lo))
 	case d > hi:
-		c.addf("%s is over %s", quote(s), formatDuration(hi))
+		c.kindf(KindOver, "%s is over %s", quote(s), formatDuration(hi))
 	default:
 		return some(d)
 	}
@@ -74,6 +78,10 @@ func (c *checker) duration(v any, lo, hi time.Duration) opt[time.Duration] {
 
 // persistent expects true, false or whole seconds; it returns 0 for false.
 func (c *checker) persistent(v any) opt[time.Duration] {
+	if c.draft != nil {
+		c.draftEither(func() { c.boolean(nil) }, func() { c.seconds(nil) })
+		return opt[time.Duration]{}
+	}
 	switch v := v.(type) {
 	case bool:
 		if v {

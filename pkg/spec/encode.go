@@ -52,6 +52,9 @@ func (s *Service) settings() []setting {
 		if s.Host.IsValid() {
 			out = append(out, set("host", s.Host.String()))
 		}
+		if s.HostName != "" {
+			out = append(out, set("host_name", s.HostName))
+		}
 		out = append(out, set("port", int64(s.Port)), set("protocol", string(s.Protocol)))
 	}
 	if s.Method != defaultMethod {
@@ -88,7 +91,11 @@ func (s *Service) settings() []setting {
 
 // settings are the keys of a backend.
 func (b *Backend) settings() []setting {
-	out := []setting{set("host", b.Host.String()), set("port", int64(b.Port))}
+	out := []setting{set("host", b.Host.String())}
+	if b.HostName != "" {
+		out = append(out, set("host_name", b.HostName))
+	}
+	out = append(out, set("port", int64(b.Port)))
 	if b.Weight != defaultWeight {
 		out = append(out, set("weight", int64(b.Weight)))
 	}

@@ -21,7 +21,7 @@ func (c *checker) expand(root map[string]any, o Options) bool {
 	switch {
 	case !asks && !o.Expand:
 	case c.remote:
-		c.addf("the environment is not for documents from elsewhere: env goes with files only")
+		c.kindf(KindPlace, "the environment is not for documents from elsewhere: env goes with files only")
 	case o.Env == nil:
 		c.at = append(c.at, "gorb", "env")
 		c.addf("the environment is not looked at here")

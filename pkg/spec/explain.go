@@ -160,7 +160,7 @@ func (f Field) in(table string) Field {
 }
 
 // first are the fields that are told of first; backends come last, and what is between by name.
-var first = []string{"disabled", "host", "port", "protocol", "fwmark", "family", "weight", "method"}
+var first = []string{"disabled", "host", "host_name", "port", "protocol", "fwmark", "family", "weight", "method"}
 
 func sortFields(fields []Field) {
 	rank := func(f Field) int {

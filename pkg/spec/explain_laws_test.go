@@ -10,14 +10,25 @@ import (
 	"pgregory.net/rapid"
 )
 
+// shownWhole takes from a pulse what Explain does not tell, as it may be a secret.
+func shownWhole(p *Pulse) {
+	if p == nil {
+		return
+	}
+	p.Args.Send, p.Args.Body = "", ""
+	p.Args.Command = p.Args.Command[:min(len(p.Args.Command), 1)]
+}
+
 // TestExplainIsTrue: a document made of what Explain says of an object declares that object.
 func TestExplainIsTrue(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		var docs []*Document
 		for range rapid.IntRange(1, 3).Draw(r, "layers") {
 			services := []Service{anyService(r, "web", 0)}
+			shownWhole(services[0].Pulse)
 			for i := range services[0].Backends {
 				services[0].Backends[i].Name = fmt.Sprint(i) // so that layers meet
+				shownWhole(services[0].Backends[i].Pulse)
 			}
 			text, err := Encode(services, JSON, "")
 			if err != nil {
@@ -36,7 +47,7 @@ func TestExplainIsTrue(t *testing.T) {
 		var b strings.Builder
 		b.WriteString("[services.web]\n")
 		for _, f := range fields {
-			if !isBackend(f.Path) {
+			if f.Value != "" && !isBackend(f.Path) {
 				fmt.Fprintf(&b, "%s = %s\n", f.Path, f.Value)
 			}
 		}
@@ -47,7 +58,7 @@ func TestExplainIsTrue(t *testing.T) {
 			}
 			fmt.Fprintf(&b, "[services.web.backends.%s]\n", backend.Name)
 			for _, f := range fields {
-				if !strings.HasPrefix(f.From.In, "services.") && (backend.Pulse != nil || !strings.HasPrefix(f.Path, "pulse.")) {
+				if f.Value != "" && !strings.HasPrefix(f.From.In, "services.") && (backend.Pulse != nil || !strings.HasPrefix(f.Path, "pulse.")) {
 					fmt.Fprintf(&b, "%s = %s\n", f.Path, f.Value)
 				}
 			}

@@ -14,7 +14,7 @@ func (r *report) faulty() faulty {
 	f := make(faulty, len(r.found))
 	for _, p := range r.found {
 		f[p.path.String()] = true
-		if p.unknown {
+		if p.kind == KindUnknownKey {
 			f[append(slices.Clone(p.path[:len(p.path)-1]), "").String()] = true
 		}
 	}

@@ -60,7 +60,7 @@ four.host = "10.0.0.4"
 1.toml:3: services.two.port: 0, every port, needs persistent
 1.toml:6: services.two.backends.a.method: "direct" is not known; known are nat, dr, tunnel, ipip, gue, gre
 1.toml:10: services.three.persistent: "half an hour" is not a duration such as "5m" or "1m30s"
-1.toml:12: services.five: 5 is a number, wanted a table
+1.toml:12: services.five: a number, wanted a table
 1.toml:13: services.four.port: missing; a service needs a port or a fwmark
 `
 	var decoded []*Document

@@ -34,7 +34,7 @@ func (t *story) fields(s *Service) []Field {
 	fields := settled(t.makeFields(append(builtin, s.Pulse.defaults()...)), s.Pulse)
 	for i, f := range fields { // the summary is of what came of the backend
 		if p, _ := parsePath(f.Path); isBackend(f.Path) && f.Value != "" && s.backend(p[1]) != nil {
-			fields[i].Value = tomlValue(s.backend(p[1]).settings())
+			fields[i].Value = tomlValue(withoutSecrets(s.backend(p[1]).settings()))
 		}
 	}
 	return fields

@@ -62,12 +62,15 @@ func parseFlags(s, method string) (flags Flags, misfit []string) {
 // it looks at those of [defaults.service] once for every service, so each is kept once, however often it is written.
 func (c *checker) flags(v any) opt[string] {
 	s, ok := c.text(v, `flags such as "sh-fallback|sh-port"`)
-	if !ok || s == "" {
+	if c.draft == nil && (!ok || s == "") {
 		return opt[string]{s, ok}
 	}
 	known := make([]string, len(flagNames))
 	for i, n := range flagNames {
 		known[i] = n.name
+	}
+	if c.describes(func(s *Schema) { s.Pattern = listOf(known) }) {
+		return opt[string]{}
 	}
 	var names []string
 	for name := range strings.SplitSeq(s, "|") {

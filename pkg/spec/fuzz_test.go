@@ -11,6 +11,7 @@ import (
 
 func FuzzDecodeTOML(f *testing.F) {
 	seed(f, TOML)
+	schema := compiled(f, JSONSchema())
 	f.Add([]byte("a=[[{b={c.d='#'}}],\"\"\"\\\n\"\"\"\"\"]\r\n[[x]]\n'k' .\"\\e\\u0041\"=1_0"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		text := strings.TrimPrefix(string(data), utf8BOM)
@@ -19,24 +20,33 @@ func FuzzDecodeTOML(f *testing.F) {
 			checkReader(t, text)
 		}
 		checkDecode(t, TOML, data)
+		checkSchema(t, schema, "x", TOML, data)
 	})
 }
 
 func FuzzDecodeJSON(f *testing.F) {
 	seed(f, JSON)
+	schema := compiled(f, JSONSchema())
 	f.Add([]byte(`{"services":{"a":{"port":[{"a":1,"a":[]},1e9,"\ud800"],"p\u006frt":-0}}}`))
-	f.Fuzz(func(t *testing.T, data []byte) { checkDecode(t, JSON, data) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		checkDecode(t, JSON, data)
+		checkSchema(t, schema, "x", JSON, data)
+	})
 }
 
 func FuzzDecodeYAML(f *testing.F) {
 	seed(f, YAML)
+	schema := compiled(f, JSONSchema())
 	for _, text := range []string{
 		"services:\n  web: {port: 0x50, host: \"\\u0031\"}\n", "a: |\n  x\n---\nb: >-\n", "? [a]\n: &x *x\n", "%YAML 1.1\n--- !!map\n<<: {}\n",
 		"sources: [{url: a, interval: 1ms}, ~, 5]\ninclude:\n- no\n-\n", "a: 010\nb: 1:30\n'c': 2001-01-01\n1: .5\n",
 	} {
 		f.Add([]byte(text))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { checkDecode(t, YAML, data) })
+	f.Fuzz(func(t *testing.T, data []byte) {
+		checkDecode(t, YAML, data)
+		checkSchema(t, schema, "x", YAML, data)
+	})
 }
 
 // FuzzJoin joins a document with itself and with another, at a path and remote.

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -11,6 +12,33 @@ func (d *Desired) WithInterface(name string) *Desired {
 	c := *d
 	c.Gorb.Interface = name
 	return &c
+}
+
+// WithVIP returns a copy that has the hosts of services put on another interface; a flag wins over [gorb].
+func (d *Desired) WithVIP(name string) *Desired {
+	c := *d
+	c.Gorb.VIP = VIPInterface{Name: name}
+	return &c
+}
+
+// CheckInterface says why a name is not that of an interface.
+func CheckInterface(name string) error {
+	return checkAlone(func(c *checker) { c.iface(name) })
+}
+
+// CheckListen says why an address is not one to listen at.
+func CheckListen(address string) error {
+	return checkAlone(func(c *checker) { c.listen(address) })
+}
+
+// checkAlone is what a reader finds wrong with a value that is in no document.
+func checkAlone(read func(*checker)) error {
+	var r report
+	read(&checker{report: &r})
+	for _, p := range r.problems(nil) {
+		return errors.New(p.Message)
+	}
+	return nil
 }
 
 // NeedHost returns the names of the services that left their host out, in order.
@@ -112,7 +140,7 @@ func (d *Desired) checkHosts(r *report, f faulty) {
 		}
 		id := s.identity()
 		if first, twice := seen[id]; twice {
-			r.addf(path{"services", s.Name}, "%s is service %s already", id, keyString(first))
+			r.kindf(KindTaken, path{"services", s.Name}, "%s is service %s already", id, keyString(first))
 			continue
 		}
 		seen[id] = s.Name
@@ -129,7 +157,7 @@ func (s *Service) checkFamilies(r *report, f faulty) {
 			!f.soundBackend(s.Name, b.Name, "method", "") {
 			continue
 		}
-		r.addf(path{"services", s.Name, "backends", b.Name, "host"},
+		r.kindf(KindFamilies, path{"services", s.Name, "backends", b.Name, "host"},
 			"%s is %s and the service %s; only tunnels (tunnel, gue, gre) cross families, and this is %s",
 			b.Host, familyOf(b.Host), s.Family, b.Method)
 	}

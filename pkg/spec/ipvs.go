@@ -65,7 +65,7 @@ var daemonFields = fields[declaredSync]{
 // syncDaemon expects the table of a sync daemon.
 func (c *checker) syncDaemon(v any) *declaredSync {
 	s := new(declaredSync)
-	walkTable(c, v, daemonFields, s)
+	walkKind(c, v, "sync_daemon", daemonFields, s)
 	return s
 }
 
@@ -82,6 +82,10 @@ func (c *checker) timeout(v any) opt[time.Duration] {
 
 // multicast expects the address of a multicast group.
 func (c *checker) multicast(v any) opt[netip.Addr] {
+	if c.draft != nil {
+		c.draftAddress()
+		return opt[netip.Addr]{}
+	}
 	s, ok := c.text(v, `a multicast address such as "224.0.0.81"`)
 	if !ok {
 		return opt[netip.Addr]{}
@@ -122,7 +126,7 @@ func (s *declaredSync) complete(r *report, f faulty, role string) *SyncDaemon {
 		TTL:       s.ttl.or(defaultSyncTTL),
 	}
 	if !s.iface.set && f.clean(at, []string{"interface", ""}) {
-		r.addf(append(at, "interface"), "missing; a sync daemon needs one")
+		r.kindf(KindMissing, append(at, "interface"), "missing; a sync daemon needs one")
 	}
 	if !f.clean(at, []string{"maxlen", "group", ""}) {
 		return d

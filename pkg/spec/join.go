@@ -220,7 +220,7 @@ func (j *joiner) problems() Problems {
 		first := Problem{Source: j.doc.parts[c.first].name, Line: next(c.first)}
 		problems = append(problems, Problem{
 			Source: j.doc.parts[c.second].name, Line: next(c.second), Path: c.path.String(),
-			Message: fmt.Sprintf("%s in %s already", c.what, first.place()),
+			Message: fmt.Sprintf("%s in %s already", c.what, first.place()), Kind: KindTwice,
 		})
 	}
 	if j.more > 0 {

@@ -27,7 +27,7 @@ func parseJSON(text string, at path, r *report) (map[string]any, error) {
 	}
 	table, ok := root.(map[string]any)
 	if !ok {
-		return nil, pending{line: 1, message: describe(root) + ", wanted an object"}
+		return nil, pending{line: 1, kind: KindType, message: shapeOf(root) + ", wanted an object"}
 	}
 	return table, nil
 }
@@ -107,7 +107,7 @@ func (r *jsonReader) object() map[string]any {
 		if _, twice := table[key]; !twice {
 			table[key] = value
 		} else if r.report != nil {
-			r.report.addLine(r.at, line, "the key is twice in its object")
+			r.report.addLine(KindTwice, r.at, line, "the key is twice in its object")
 		}
 		r.at = r.at[:len(r.at)-1]
 	})
@@ -155,7 +155,7 @@ func (r *jsonReader) elements(end byte, element func()) {
 
 func (r *jsonReader) exceed(format string, args ...any) {
 	if r.limit == nil {
-		r.limit = &pending{line: r.line, message: fmt.Sprintf(format, args...)}
+		r.limit = &pending{line: r.line, kind: KindLimit, message: fmt.Sprintf(format, args...)}
 	}
 }
 

@@ -42,10 +42,16 @@ type Layered struct {
 // The function finish is what a program does to every merged Desired, such as WithHost; what it refuses is wrong too. Nil
 // is to do nothing.
 func Lay(layers []Layer, overrides []Override, finish func(*Desired) (*Desired, error)) Layered {
+	out, _ := lay(layers, overrides, finish)
+	return out
+}
+
+// lay is Lay. It returns beside that what a later one can go on from; nil where it cannot.
+func lay(layers []Layer, overrides []Override, finish func(*Desired) (*Desired, error)) (Layered, *Laid) {
 	if finish == nil {
 		finish = func(d *Desired) (*Desired, error) { return d, nil }
 	}
-	l := laying{layers: layers, finish: finish}
+	l := &laying{layers: layers, finish: finish}
 	l.all, l.order, l.broken = changes(overrides)
 
 	var pending []int // the layers whose documents may be rejected
@@ -56,10 +62,13 @@ func Lay(layers []Layer, overrides []Override, finish func(*Desired) (*Desired, 
 	}
 	pending = l.byTurn(pending)
 	out := l.try(pending, nil)
-	if out.Desired != nil || len(pending) == 0 || l.try(nil, nil).Desired == nil {
-		return out // it is right, or there is nothing right to go on from
+	switch {
+	case out.Desired != nil:
+		return out, l.keep(overrides, out)
+	case len(pending) == 0 || l.try(nil, nil).Desired == nil:
+		return out, nil // there is nothing right to go on from
 	}
-	return l.reject(pending, out)
+	return l.reject(pending, out), nil
 }
 
 // reject leaves out the newest of the documents that are pending, which are wrong together, until the rest is right.
@@ -119,6 +128,9 @@ type laying struct {
 	order  []int
 	broken map[int]Problems // the overrides that are wrong alone
 	finish func(*Desired) (*Desired, error)
+
+	docs []*Document // of the newest try
+	base declared    // what they come to
 }
 
 // try merges with the newest documents of some layers and the sound ones of the others.
@@ -134,6 +146,7 @@ func (l *laying) try(newest []int, rejected map[int]Problems) Layered {
 		}
 	}
 	base := layered(docs)
+	l.docs, l.base = docs, base
 	out := Layered{Rejected: maps.Clone(rejected), Invalid: maps.Clone(l.broken)}
 
 	order := l.order
@@ -206,12 +219,10 @@ func (out Layered) with(l *laying, order []int, m merged) Layered {
 	}
 	out.Desired = m.desired
 	for _, i := range slices.Sorted(slices.Values(order)) {
-		c := l.all[i]
-		switch {
-		case c.kind == Hide && m.inert[i]:
+		switch m.desired.effect(l.all[i], m.inert[i]) {
+		case laidIdle:
 			out.Idle = append(out.Idle, i)
-		case c.kind == Hide:
-		case m.inert[i] || !c.hides && !m.desired.has(c):
+		case laidDangling:
 			out.Dangling = append(out.Dangling, i)
 		}
 	}

@@ -52,10 +52,12 @@ func anyOverrides(r *rapid.T) []Override {
 			`{}`, `{"port": 0}`, `{"port": 80}`, `{"port": 25}`, `{"persistent": true}`, `{"persistent": null}`, `{"host": "10.0.0.1"}`,
 			`{"host": "10.0.0.2"}`, `{"method": "rr"}`, `{"method": "sh", "flags": "sh-port"}`, `{"flags": null}`,
 			`{"backends": {"a": {"host": "10.1.0.1"}}}`, `{"backends": {"b": null}}`, `{"port": null, "host": null, "fwmark": 3}`,
+			`{"host": "10.0.0.3", "host_name": "w.example"}`, `{"host_name": "v.example"}`, `{"host_name": null}`,
 			`{"fwmark": null}`, `{"disabled": true}`, `{"disabled": null}`, `{"host": "10.0.0.2", "port": 25}`,
 		},
 		true: {
 			`{}`, `{"host": "10.1.0.1"}`, `{"host": "10.1.0.2"}`, `{"port": 80}`, `{"port": 81}`, `{"method": "dr"}`, `{"method": null}`,
+			`{"host": "10.1.0.3", "host_name": "a.example"}`, `{"host_name": "b.example"}`,
 			`{"host": "2001:db8::1"}`, `{"upper_threshold": 5}`, `{"lower_threshold": 4}`, `{"disabled": true}`, `{"pulse": null}`,
 		},
 	}

@@ -82,6 +82,7 @@ func (d declared) complete(docs []*Document, over []*change) (*Desired, error) {
 		IPVS:   d.ipvs.complete(&faults, wrong),
 		Consul: d.consul.complete(&faults, wrong),
 		Probe:  d.probe.complete(),
+		API:    d.api.complete(&faults, wrong),
 		layers: layers,
 		masks:  make(map[string]netmask),
 	}
@@ -140,7 +141,7 @@ func placeless(p Problem) int {
 	return 0
 }
 
-// Settings is [gorb] and [consul] alone of documents laid over one another, where the rest is not all there yet. The error
+// Settings is [gorb], [consul], [probe] and [api] alone of documents laid over one another, where the rest is not all there yet. The error
 // is Problems.
 func Settings(docs ...*Document) (*Desired, error) {
 	var known Problems
@@ -153,6 +154,7 @@ func Settings(docs ...*Document) (*Desired, error) {
 	all := layered(docs)
 	d := &Desired{
 		Gorb: all.gorb.complete(&faults, wrong), Consul: all.consul.complete(&faults, wrong), Probe: all.probe.complete(),
+		API:        all.api.complete(&faults, wrong),
 		Incomplete: true,
 	}
 	if !faults.empty() || len(known) > 0 {
@@ -171,5 +173,6 @@ func (g declaredGorb) complete(r *report, f faulty) Gorb {
 		Socket:    g.socket.or(defaultSocket),
 
 		StartTimeout: g.startTimeout.or(defaultStart),
+		DebugListen:  g.debugListen.or(""),
 	}
 }

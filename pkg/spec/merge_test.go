@@ -36,6 +36,7 @@ func TestMergeNothing(t *testing.T) {
 			Socket: "/run/gorb/gorb.sock", StartTimeout: 30 * time.Second,
 		},
 		Consul: Consul{Address: "http://127.0.0.1:8500", Name: "{{.Name}}"},
+		API:    API{Anonymous: true},
 		Probe:  Probe{MaxExec: 64, MaxChecks: 10_000},
 	}
 	if diff := cmp.Diff(want, merge(t), sameValues); diff != "" {

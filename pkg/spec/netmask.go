@@ -24,6 +24,9 @@ func (n netmask) String() string {
 // netmask expects "255.255.255.0", "24", "/24" or 24. A mask may have gaps: ipvsadm and the kernel take any.
 func (c *checker) netmask(v any) opt[netmask] {
 	const wanted = `a mask such as "255.255.255.0" or a prefix length such as 24`
+	if c.describes(func(s *Schema) { s.Type, s.Pattern = Types{"integer", "string"}, maskPattern; s.between(0, 128) }) {
+		return opt[netmask]{}
+	}
 	if n, ok := v.(int64); ok {
 		v = strconv.FormatInt(n, 10)
 	}

@@ -44,7 +44,7 @@ x:4: services.web.backends.a.hots: there is no such key, did you mean "host"?`},
 			`and not . or ..`},
 		{"services/web/backends/a", TOML, "weight = -1", "x:1: services.web.backends.a.weight: -1 is under 0"},
 		{"gorb", TOML, "listen = \":1\"\nresync = \"0s\"", "x:2: gorb.resync: \"0s\" is under 1s"},
-		{"nothing/here", TOML, "", "x:1: nothing: there is no such key; there are consul, defaults, gorb, include, ipvs, probe, services, sources"},
+		{"nothing/here", TOML, "", "x:1: nothing: there is no such key; there are api, consul, defaults, gorb, include, ipvs, probe, services, sources"},
 		// What GORB wrote.
 		{"services/web", JSON, `{"host":"","port":80,"protocol":"tcp","method":"wrr","flags":"","persistent":false}`, ""},
 		{
@@ -52,7 +52,7 @@ x:4: services.web.backends.a.hots: there is no such key, did you mean "host"?`},
 			"x:1: services.web.port: missing; a service needs a port or a fwmark",
 		},
 		{"backends/a", JSON, `{"host":"","vsid":"web"}`, `x:1: services.web.backends.a.host: "" is not an IP address`},
-		{"backends/a", JSON, `{"host":"10.1.0.1","vsid":"a b"}`, `x:1: backends: there is no such key; there are consul, defaults, ` +
+		{"backends/a", JSON, `{"host":"10.1.0.1","vsid":"a b"}`, `x:1: backends: there is no such key; there are api, consul, defaults, ` +
 			`gorb, include, ipvs, probe, services, sources`},
 	} {
 		d, err := DecodeWith("x", tt.format, []byte(tt.text), Options{At: strings.Split(tt.at, "/")})

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -47,6 +48,30 @@ func (o Override) Object() string {
 	return o.Service + "/" + o.Backend
 }
 
+// Ends reports whether the override ends by itself. Those that do lie over those that last: what ends gives way to what it
+// lay over.
+func (o Override) Ends() bool { return !o.Until.IsZero() }
+
+// OverrideKey tells an override from all others: of an object there is at most one that lasts, and one that ends.
+type OverrideKey struct {
+	Service, Backend string
+	Ends             bool
+}
+
+// Key is what the override is known by.
+func (o Override) Key() OverrideKey { return OverrideKey{o.Service, o.Backend, o.Ends()} }
+
+// Compare orders keys by service, each before its backends; of an object, what lasts comes first.
+func (k OverrideKey) Compare(other OverrideKey) int {
+	switch order := cmp.Or(strings.Compare(k.Service, other.Service), strings.Compare(k.Backend, other.Backend)); {
+	case order != 0 || k.Ends == other.Ends:
+		return order
+	case other.Ends:
+		return -1
+	}
+	return 1
+}
+
 // What may be said of an override beside what it does, in bytes.
 const (
 	MaxReason = 1000
@@ -83,12 +108,16 @@ func (c *change) backendName() string {
 	return c.object[3]
 }
 
-// Label is what problems and explanations call the override: "override web/a".
+// Label is what problems and explanations call the override: "override web/a", "ending override web/a".
 func (o Override) Label() string {
-	if o.Backend == "" {
-		return "override " + keyString(o.Service)
+	label := "override " + keyString(o.Service)
+	if o.Backend != "" {
+		label += "/" + keyString(o.Backend)
 	}
-	return "override " + keyString(o.Service) + "/" + keyString(o.Backend)
+	if o.Ends() {
+		label = "ending " + label
+	}
+	return label
 }
 
 func (o Override) path() path {
@@ -106,12 +135,12 @@ func (o Override) decode() (*change, Problems) {
 	o.checkNames(&r)
 	switch body := bytes.TrimSpace(o.Body); {
 	case o.Kind == Hide && len(body) > 0:
-		r.addf(nil, "hide has a body; it removes the object, whatever that says")
+		r.kindf(KindValue, nil, "hide has a body; it removes the object, whatever that says")
 	case o.Kind == Hide:
 	case o.Kind != Set && o.Kind != Patch:
-		r.addf(nil, "%s is not a kind of override; there are set, patch and hide", quote(string(o.Kind)))
+		r.kindf(KindValue, nil, "%s is not a kind of override; there are set, patch and hide", quote(string(o.Kind)))
 	case len(body) == 0:
-		r.addf(nil, "the body is missing: the object in JSON, with the keys of the file")
+		r.kindf(KindSyntax, nil, noBody)
 	default:
 		c.read(&r, o.Body)
 	}
@@ -121,13 +150,15 @@ func (o Override) decode() (*change, Problems) {
 	return nil, r.problems([]*Document{c.doc})
 }
 
+const noBody = "the body is missing: the object in JSON, with the keys of the file"
+
 // checkNames checks all but the kind and the body.
 func (o Override) checkNames(r *report) {
 	if !isName(o.Service) {
-		r.addf(nil, "%s cannot name a service: that takes 1 to 128 of letters, digits and ._:@-, and not . or ..", quote(o.Service))
+		r.kindf(KindValue, nil, "%s cannot name a service: that takes 1 to 128 of letters, digits and ._:@-, and not . or ..", quote(o.Service))
 	}
 	if o.Backend != "" && !isName(o.Backend) {
-		r.addf(nil, "%s cannot name a backend: that takes 1 to 128 of letters, digits and ._:@-, and not . or ..", quote(o.Backend))
+		r.kindf(KindValue, nil, "%s cannot name a backend: that takes 1 to 128 of letters, digits and ._:@-, and not . or ..", quote(o.Backend))
 	}
 	for _, remark := range []struct {
 		what, text string
@@ -135,11 +166,11 @@ func (o Override) checkNames(r *report) {
 	}{{"reason", o.Reason, MaxReason}, {"by", o.By, MaxBy}} {
 		switch {
 		case len(remark.text) > remark.most:
-			r.addf(nil, "%s has %d bytes, which is over %d", remark.what, len(remark.text), remark.most)
+			r.kindf(KindOver, nil, "%s has %d bytes, which is over %d", remark.what, len(remark.text), remark.most)
 		case !utf8.ValidString(remark.text):
-			r.addf(nil, "%s is not valid UTF-8", remark.what)
+			r.kindf(KindValue, nil, "%s is not valid UTF-8", remark.what)
 		case strings.ContainsFunc(remark.text, unicode.IsControl):
-			r.addf(nil, "%s has a control character in it", remark.what)
+			r.kindf(KindValue, nil, "%s has a control character in it", remark.what)
 		}
 	}
 }

@@ -260,6 +260,7 @@ func FuzzOverride(f *testing.F) {
 	f.Add("web", "a", `{"weight": null, "pulse": {"args": {"path": "/"}}}`)
 	f.Add("web", "", `{"backends": {"a": {"weight": 0}, "b": null}}`)
 	f.Add("web", "", `{"a": [{"b": null}], "a": null}`)
+	f.Add("web", strings.Repeat("\xb6", 300), `{}`) // no rune begins in it
 	f.Fuzz(func(t *testing.T, service, backend, body string) {
 		for _, kind := range []OverrideKind{Set, Patch, Hide} {
 			o := Override{Kind: kind, Service: service, Backend: backend, Body: []byte(body)}
@@ -322,6 +323,7 @@ insecure = true
 command = ["k"]
 [services.s]
 host = "10.0.0.1"
+host_name = "a.example"
 port = 1
 protocol = "udp"
 fwmark = 1
@@ -336,6 +338,7 @@ disabled = false
 on_down = "remove"
 [services.s.backends.b]
 host = "10.0.0.1"
+host_name = "b.example"
 port = 1
 weight = 1
 method = "dr"

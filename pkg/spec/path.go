@@ -56,13 +56,13 @@ func keyString(key string) string {
 	return key
 }
 
-// shorten cuts a text after maxShown bytes, between runes.
+// shorten cuts a text after maxShown bytes, between runes where it has any.
 func shorten(s string) string {
 	if len(s) <= maxShown {
 		return s
 	}
 	n := maxShown
-	for !utf8.RuneStart(s[n]) {
+	for n > maxShown-utf8.UTFMax && !utf8.RuneStart(s[n]) {
 		n--
 	}
 	return s[:n] + "…"

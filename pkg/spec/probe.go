@@ -39,6 +39,7 @@ var probeFields = fields[declaredProbe]{
 func (c *checker) prefixes(v any) opt[[]netip.Prefix] {
 	var all []netip.Prefix
 	texts := c.texts(v, `an array of prefixes such as ["10.0.0.0/8"]`, maxAllow, func(v any) opt[string] {
+		c.describes(func(s *Schema) { s.Pattern = prefixPattern })
 		s, ok := c.text(v, `a prefix such as "10.0.0.0/8"`)
 		if !ok {
 			return opt[string]{}
@@ -115,7 +116,7 @@ func (d *Desired) checkAsked() (*Desired, error) {
 	var faults report
 	for _, a := range d.asked {
 		if why := a.refused(d.Probe, known); why != "" {
-			faults.addf(a.at, "%s", why)
+			faults.kindf(KindPlace, a.at, "%s", why)
 		}
 	}
 	if faults.empty() {

@@ -7,10 +7,11 @@ import (
 
 // Problem is one thing that is wrong with a document, in the operator's words.
 type Problem struct {
-	Source  string // the document, as the operator named it
-	Line    int    // counted from 1; 0 where there is none
-	Path    string // such as "services.web.port"; "" for the document
-	Message string // such as "70000 is over 65535"
+	Source  string      // the document, as the operator named it
+	Line    int         // counted from 1; 0 where there is none
+	Path    string      // such as "services.web.port"; "" for the document
+	Message string      // such as "70000 is over 65535"
+	Kind    ProblemKind // for programs
 }
 
 func (p Problem) String() string {

@@ -41,6 +41,7 @@ func anyService(t *rapid.T, name string, i int) Service {
 	} else {
 		s.Protocol = rapid.SampledFrom([]Protocol{TCP, UDP, SCTP}).Draw(t, "protocol")
 		s.Host = anyHost(s.Family, i)
+		s.HostName = anyHostName(t)
 		s.Port = rapid.Uint16().Draw(t, "port")
 		if s.Persistent == 0 {
 			s.Port = max(s.Port, 1)
@@ -57,6 +58,10 @@ func anyService(t *rapid.T, name string, i int) Service {
 		s.Backends = append(s.Backends, anyBackend(t, &s, name, j))
 	}
 	return s
+}
+
+func anyHostName(t *rapid.T) string {
+	return rapid.SampledFrom([]string{"", "web.example", "1.b-c."}).Draw(t, "host name")
 }
 
 // anyGroups draws what groups clients.
@@ -92,7 +97,7 @@ func anyBackend(t *rapid.T, s *Service, name string, j int) Backend {
 	if b.Method.crossesFamilies() {
 		family = rapid.SampledFrom([]Family{IPv4, IPv6}).Draw(t, "other family")
 	}
-	b.Host = anyHost(family, 1000+j)
+	b.Host, b.HostName = anyHost(family, 1000+j), anyHostName(t)
 	if b.Method == NAT || s.Fwmark != 0 {
 		b.Port = rapid.Uint16().Draw(t, "rport")
 	}

@@ -52,14 +52,14 @@ var pulseFields = fields[declaredPulse]{
 	"slow_start": func(c *checker, v any, p *declaredPulse) { p.slowStart = c.duration(v, 1, maxDuration) },
 	"args": func(c *checker, v any, p *declaredPulse) {
 		p.args = make(map[string]any)
-		walkTable(c, v, argFields, &p.args)
+		walkKind(c, v, "args", argFields, &p.args)
 	},
 }
 
 // pulse expects the table of a health check.
 func (c *checker) pulse(v any) *declaredPulse {
 	p := new(declaredPulse)
-	walkTable(c, v, pulseFields, p)
+	walkKind(c, v, "pulse", pulseFields, p)
 	if v == nil {
 		return nil
 	}
@@ -80,12 +80,17 @@ var pulseTypes = []string{PulseNone, PulseTCP, PulseHTTP, PulseHTTPS, PulseExec}
 
 // pulseType expects a type of pulse, in any case, as GORB took it. Who can write elsewhere is not to say what runs here.
 func (c *checker) pulseType(v any) opt[string] {
+	if c.describes(func(s *Schema) {
+		s.Type, s.AnyOf = Types{"string"}, []*Schema{{Enum: pulseTypes}, {Pattern: anyCase(pulseTypes)}}
+	}) {
+		return opt[string]{}
+	}
 	if s, ok := v.(string); ok && slices.Contains(pulseTypes, strings.ToLower(s)) {
 		v = strings.ToLower(s)
 	}
 	kind := oneOf(c, v, pulseTypes...)
 	if c.remote && kind.value == PulseExec {
-		c.addf("%q runs a program: %s", PulseExec, onlyLocal)
+		c.kindf(KindPlace, "%q runs a program: %s", PulseExec, onlyLocal)
 		return opt[string]{}
 	}
 	return kind
@@ -93,6 +98,9 @@ func (c *checker) pulseType(v any) opt[string] {
 
 // factor expects a number from lo to hi, which may have a fraction.
 func (c *checker) factor(v any, lo, hi float64) opt[float64] {
+	if c.describes(func(s *Schema) { s.Type = Types{"number"}; s.between(int64(lo), int64(hi)) }) {
+		return opt[float64]{}
+	}
 	var f float64
 	switch v := v.(type) {
 	case int64:
@@ -109,9 +117,9 @@ func (c *checker) factor(v any, lo, hi float64) opt[float64] {
 	case f >= lo && f <= hi:
 		return some(f)
 	case f < lo:
-		c.addf("%s is under %s", formatFactor(f), formatFactor(lo))
+		c.kindf(KindUnder, "%s is under %s", formatFactor(f), formatFactor(lo))
 	default: // NaN as well
-		c.addf("%s is over %s", formatFactor(f), formatFactor(hi))
+		c.kindf(KindOver, "%s is over %s", formatFactor(f), formatFactor(hi))
 	}
 	return opt[float64]{}
 }

@@ -86,7 +86,7 @@ type Args struct {
 type StatusRange struct{ From, To uint16 }
 
 func (p *Pulse) equal(o *Pulse) bool {
-	if p == nil || o == nil {
+	if p == nil || o == nil || p == o {
 		return p == o
 	}
 	return p.Type == o.Type && p.Interval == o.Interval && p.FastInterval == o.FastInterval && p.Timeout == o.Timeout &&

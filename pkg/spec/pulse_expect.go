@@ -20,6 +20,9 @@ type expectation struct {
 
 // argExpect expects a status, several of them, or what an answer begins with. Which a string has to be, the type tells.
 func (c *checker) argExpect(v any) opt[any] {
+	if c.describes((*Schema).draftExpect) {
+		return opt[any]{}
+	}
 	switch v := v.(type) {
 	case string:
 		if v == "" || len(v) > maxArg {
@@ -153,6 +156,9 @@ func expected(a *Args) any {
 
 // argBytes expects bytes: text with the escapes that unescapeBytes knows.
 func (c *checker) argBytes(v any) opt[any] {
+	if c.describes(func(s *Schema) { s.text("", 1, maxArg) }) {
+		return opt[any]{}
+	}
 	s, ok := v.(string)
 	if !ok {
 		c.wrongType(v, `a string such as 'PING\r\n'`)
@@ -161,6 +167,9 @@ func (c *checker) argBytes(v any) opt[any] {
 	_, why := unescapeBytes(s)
 	if s == "" || len(s) > maxArg {
 		why = fmt.Sprintf("%d bytes are not 1 to %d", len(s), maxArg)
+	}
+	if s == Hidden {
+		why = shownForSecret
 	}
 	if why != "" {
 		c.addf("%s", why)
@@ -235,6 +244,9 @@ const (
 
 // argRegexp expects a regular expression of RE2, as Go has it.
 func (c *checker) argRegexp(v any) opt[any] {
+	if c.describes(func(s *Schema) { s.text("", 1, maxRegexp) }) {
+		return opt[any]{}
+	}
 	s, ok := v.(string)
 	if !ok {
 		c.wrongType(v, "a regular expression")

@@ -25,7 +25,7 @@ func TestB6ArgsOfAnyType(t *testing.T) {
 		`{"port": 8080.5}`:                  `port: 8080.5 is a number with a fraction, wanted a whole number`,
 		`{"port": 70000}`:                   `port: 70000 is over 65535`,
 		`{"host": 10}`:                      `host: 10 is a number, wanted an IP address`,
-		`{"path": 1}`:                       `path: 1 is a number, wanted a path such as "/health"`,
+		`{"path": 1}`:                       `path: a number, wanted a path such as "/health"`,
 		`{"path": []}`:                      `path: an array, wanted a path such as "/health"`,
 		`{"method": true}`:                  `method: true is a boolean, wanted an HTTP method such as "GET"`,
 	} {

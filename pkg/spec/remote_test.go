@@ -40,7 +40,7 @@ x:13: services.web.port: 70000 is over 65535`, " NO\n", no)
 
 // TestRemoteHoweverWritten: no way of writing a key gets past that, and none of its values.
 func TestRemoteHoweverWritten(t *testing.T) {
-	for _, key := range []string{"gorb", "consul", "sources", "include"} {
+	for _, key := range []string{"gorb", "consul", "sources", "include", "api"} {
 		escaped := fmt.Sprintf(`"\u%04x%s"`, key[0], key[1:])
 		for format, texts := range map[Format][]string{
 			TOML: {"KEY = 1", "'KEY' = {}", "ESCAPED = []", "KEY.x = 1", "[KEY]", "[[KEY]]", "[KEY.x.y]", "[services]\n[KEY]"},

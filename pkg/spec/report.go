@@ -10,11 +10,11 @@ import (
 // makes thousands of them, and the first hundred say it all.
 const maxProblems = 100
 
-// pending is a problem whose place is not known yet.
+// pending is a problem whose place is not known yet. What has no kind is said by a parser, and KindSyntax.
 type pending struct {
 	path    path
-	line    int  // 0: the line of path, found when it is needed
-	unknown bool // path ends in a key that does not exist
+	line    int // 0: the line of path, found when it is needed
+	kind    ProblemKind
 	message string
 }
 
@@ -32,13 +32,20 @@ func (r *report) empty() bool { return len(r.found) == 0 }
 // full reports whether a further problem is only counted, so that its message need not be made.
 func (r *report) full() bool { return len(r.found) == maxProblems }
 
-// addf reports a problem at a path.
-func (r *report) addf(p path, format string, args ...any) { r.addLine(p, 0, format, args...) }
+// addf reports at a path what does not go together in a whole.
+func (r *report) addf(p path, format string, args ...any) {
+	r.kindf(KindCombination, p, format, args...)
+}
 
-// addLine is addf for a problem whose line is known.
-func (r *report) addLine(p path, line int, format string, args ...any) {
+// kindf reports a problem of a kind at a path.
+func (r *report) kindf(kind ProblemKind, p path, format string, args ...any) {
+	r.addLine(kind, p, 0, format, args...)
+}
+
+// addLine is kindf for a problem whose line is known.
+func (r *report) addLine(kind ProblemKind, p path, line int, format string, args ...any) {
 	if !r.full() {
-		r.add(pending{path: p, line: line, message: fmt.Sprintf(format, args...)})
+		r.add(pending{path: p, line: line, kind: kind, message: fmt.Sprintf(format, args...)})
 		return
 	}
 	r.more++
@@ -77,7 +84,7 @@ func (r *report) placed(layers []*Document, places []place) Problems {
 	all := make([]placed, len(r.found))
 	for i, p := range r.found {
 		line := cmp.Or(p.line, places[i].line)
-		all[i] = placed{places[i].layer, Problem{Line: line, Path: p.path.String(), Message: p.message}}
+		all[i] = placed{places[i].layer, p.at(line)}
 		if len(layers) > 0 {
 			d := layers[places[i].layer]
 			all[i].Source = d.name

@@ -9,6 +9,7 @@ import (
 func (s *declaredService) said() []setting {
 	var out []setting
 	out = say(out, "host", s.host, addressValue)
+	out = say(out, "host_name", s.hostName, word)
 	out = say(out, "port", s.port, numeral)
 	out = say(out, "protocol", s.protocol, word)
 	out = say(out, "fwmark", s.fwmark, numeral)
@@ -28,6 +29,7 @@ func (s *declaredService) said() []setting {
 func (b *declaredBackend) said() []setting {
 	var out []setting
 	out = say(out, "host", b.host, addressValue)
+	out = say(out, "host_name", b.hostName, word)
 	out = say(out, "port", b.port, numeral)
 	out = say(out, "weight", b.weight, numeral)
 	out = say(out, "method", b.method, word)
@@ -80,13 +82,15 @@ type leaf struct {
 	value string // in TOML
 }
 
-// flat returns the settings in the tables that settings are, too.
-func flat(at path, settings []setting) []leaf {
+// flat returns the settings in the tables that settings are, too, as they may be shown.
+func flat(at path, settings []setting) []leaf { return leavesOf(at, withoutSecrets(settings)) }
+
+func leavesOf(at path, settings []setting) []leaf {
 	var out []leaf
 	for _, s := range settings {
 		here := append(at[:len(at):len(at)], s.key)
 		if table, ok := s.value.([]setting); ok {
-			out = append(out, flat(here, table)...)
+			out = append(out, leavesOf(here, table)...)
 			continue
 		}
 		out = append(out, leaf{here, tomlValue(s.value)})

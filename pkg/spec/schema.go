@@ -15,6 +15,7 @@ var documentFields = fields[Document]{
 		walkTable(c, v, consulFields, &d.declared.consul)
 	}),
 	"sources":  local(func(c *checker, v any, d *Document) { d.sources = c.sources(v) }),
+	"api":      local(func(c *checker, v any, d *Document) { walkTable(c, v, apiFields, &d.declared.api) }),
 	"include":  local(func(c *checker, v any, d *Document) { d.includes = c.includes(v) }),
 	"defaults": func(c *checker, v any, d *Document) { walkTable(c, v, defaultsFields, &d.declared.defaults) },
 	"probe":    local(func(c *checker, v any, d *Document) { walkTable(c, v, probeFields, &d.declared.probe) }),
@@ -29,7 +30,7 @@ var documentFields = fields[Document]{
 func local[T any](read func(c *checker, v any, into *T)) func(c *checker, v any, into *T) {
 	return func(c *checker, v any, into *T) {
 		if c.remote {
-			c.addf("%s", onlyLocal)
+			c.kindf(KindPlace, "%s", onlyLocal)
 			return
 		}
 		read(c, v, into)
@@ -39,13 +40,14 @@ func local[T any](read func(c *checker, v any, into *T)) func(c *checker, v any,
 const onlyLocal = "only a local file may say this, and no document that comes from elsewhere"
 
 var gorbFields = fields[declaredGorb]{
-	"listen":        func(c *checker, v any, g *declaredGorb) { g.listen = c.listen(v) },
+	"listen":        func(c *checker, v any, g *declaredGorb) { g.listen = c.listenOrNot(v) },
 	"interface":     func(c *checker, v any, g *declaredGorb) { g.iface = c.iface(v) },
 	"resync":        func(c *checker, v any, g *declaredGorb) { g.resync = c.duration(v, time.Second, time.Hour) },
 	"state_dir":     func(c *checker, v any, g *declaredGorb) { g.stateDir = c.stateDir(v) },
 	"vip_interface": func(c *checker, v any, g *declaredGorb) { g.vip = c.vip(v) },
 	"socket":        func(c *checker, v any, g *declaredGorb) { g.socket = c.socket(v) },
 	"start_timeout": func(c *checker, v any, g *declaredGorb) { g.startTimeout = c.duration(v, 0, time.Hour) },
+	"debug_listen":  func(c *checker, v any, g *declaredGorb) { g.debugListen = c.listenOrNot(v) },
 	"env":           func(c *checker, v any, _ *declaredGorb) { c.boolean(v) }, // see expand
 }
 
@@ -68,11 +70,12 @@ var serviceDefaults = fields[declaredService]{
 }
 
 var serviceFields = join(serviceDefaults, fields[declaredService]{
-	"host":   func(c *checker, v any, s *declaredService) { s.host = c.serviceHost(v) },
-	"port":   func(c *checker, v any, s *declaredService) { s.port = whole[uint16](c, v, 0, 65535) },
-	"fwmark": func(c *checker, v any, s *declaredService) { s.fwmark = whole[uint32](c, v, 1, 1<<32-1) },
-	"family": func(c *checker, v any, s *declaredService) { s.family = oneOf(c, v, IPv4, IPv6) },
-	"pe":     func(c *checker, v any, s *declaredService) { s.engine = c.engine(v) },
+	"host":      func(c *checker, v any, s *declaredService) { s.host = c.serviceHost(v) },
+	"host_name": func(c *checker, v any, s *declaredService) { s.hostName = c.hostName(v) },
+	"port":      func(c *checker, v any, s *declaredService) { s.port = whole[uint16](c, v, 0, 65535) },
+	"fwmark":    func(c *checker, v any, s *declaredService) { s.fwmark = whole[uint32](c, v, 1, 1<<32-1) },
+	"family":    func(c *checker, v any, s *declaredService) { s.family = oneOf(c, v, IPv4, IPv6) },
+	"pe":        func(c *checker, v any, s *declaredService) { s.engine = c.engine(v) },
 	"persistence_netmask": func(c *checker, v any, s *declaredService) {
 		s.netmask = c.netmask(v)
 	},
@@ -101,9 +104,10 @@ var backendDefaults = fields[declaredBackend]{
 }
 
 var backendFields = join(backendDefaults, fields[declaredBackend]{
-	"host":  func(c *checker, v any, b *declaredBackend) { b.host = c.address(v) },
-	"port":  func(c *checker, v any, b *declaredBackend) { b.port = whole[uint16](c, v, 0, 65535) },
-	"pulse": func(c *checker, v any, b *declaredBackend) { b.pulse = c.pulse(v) },
+	"host":      func(c *checker, v any, b *declaredBackend) { b.host = c.address(v) },
+	"host_name": func(c *checker, v any, b *declaredBackend) { b.hostName = c.hostName(v) },
+	"port":      func(c *checker, v any, b *declaredBackend) { b.port = whole[uint16](c, v, 0, 65535) },
+	"pulse":     func(c *checker, v any, b *declaredBackend) { b.pulse = c.pulse(v) },
 	"disabled": func(c *checker, v any, b *declaredBackend) {
 		b.disabled = c.boolean(v)
 	},
@@ -114,6 +118,9 @@ const maxCount = 1<<31 - 1
 
 // engine expects a persistence engine, of which the kernel has one, or "" for none.
 func (c *checker) engine(v any) opt[string] {
+	if c.describes(func(s *Schema) { s.words([]string{"", "sip"}) }) {
+		return opt[string]{}
+	}
 	s, ok := c.text(v, `a persistence engine, "sip"`)
 	if ok && s != "" && s != "sip" {
 		c.addf("%s is not a persistence engine; there is \"sip\"", quote(s))
@@ -140,6 +147,10 @@ func join[T any](a, b fields[T]) fields[T] {
 
 // walkTable reads a table whose keys the schema gives, in the order of their names.
 func walkTable[T any](c *checker, v any, known fields[T], into *T) {
+	if c.draft != nil {
+		draftTable(c, known)
+		return
+	}
 	table, ok := c.table(v)
 	if !ok {
 		return
@@ -156,8 +167,21 @@ func walkTable[T any](c *checker, v any, known fields[T], into *T) {
 	}
 }
 
+// walkKind is walkTable for a kind of table that stands in several places.
+func walkKind[T any](c *checker, v any, kind string, known fields[T], into *T) {
+	if c.draft != nil {
+		draftKind(c, kind, known)
+		return
+	}
+	walkTable(c, v, known, into)
+}
+
 // walkNamed reads a table whose keys are names that the operator chose.
 func walkNamed[T any](c *checker, v any, kind string, known fields[T]) map[string]*T {
+	if c.draft != nil {
+		draftNamed(c, kind, known)
+		return nil
+	}
 	table, ok := c.table(v)
 	if !ok {
 		return nil

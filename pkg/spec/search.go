@@ -176,7 +176,7 @@ func (s *search) admit(taken map[identity]string, name string) string {
 		return ""
 	}
 	r := new(report)
-	r.addf(path{"services", loser}, "%s is service %s already", id, keyString(winner))
+	r.kindf(KindTaken, path{"services", loser}, "%s is service %s already", id, keyString(winner))
 	s.rejected[s.trials[loser].mover] = r
 	taken[id] = winner
 	s.try(loser, taken)

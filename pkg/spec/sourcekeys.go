@@ -78,12 +78,13 @@ var keysOf = map[string][]SourceKind{
 
 // sources expects an array of tables.
 func (c *checker) sources(v any) []SourceDecl {
+	c.describes(func(s *Schema) { s.MaxItems = maxSources })
 	list, ok := c.list(v, "an array of tables, [[sources]]")
 	if !ok {
 		return nil
 	}
 	if len(list) > maxSources {
-		c.addf("%d is over %d of them", len(list), maxSources)
+		c.kindf(KindOver, "%d is over %d of them", len(list), maxSources)
 		return nil
 	}
 	var all []SourceDecl
@@ -92,7 +93,7 @@ func (c *checker) sources(v any) []SourceDecl {
 		c.at = append(c.at, indexKey(i))
 		if s, ok := c.source(v); ok {
 			if first, twice := names[s.Name]; twice {
-				c.addf("source %s is sources[%d] already; a name of its own tells them apart", quote(s.Name), first)
+				c.kindf(KindTwice, "source %s is sources[%d] already; a name of its own tells them apart", quote(s.Name), first)
 			} else {
 				names[s.Name] = i
 			}
@@ -106,13 +107,14 @@ func (c *checker) sources(v any) []SourceDecl {
 // source expects the table of a source.
 func (c *checker) source(v any) (SourceDecl, bool) {
 	var d declaredSource
-	walkTable(c, v, sourceFields, &d)
+	walkKind(c, v, "source", sourceFields, &d)
+	c.describes(func(s *Schema) { s.Required = []string{"url"} })
 	table, ok := v.(map[string]any)
 	if !ok {
 		return SourceDecl{}, false
 	}
 	if _, there := table["url"]; !there {
-		c.addf("url is missing; a source needs one")
+		c.kindf(KindMissing, "url is missing; a source needs one")
 	}
 	if !d.url.set {
 		return SourceDecl{}, false
@@ -121,10 +123,10 @@ func (c *checker) source(v any) (SourceDecl, bool) {
 	return d.complete(), true
 }
 
-// keyf reports a problem at a key of the table that the walk is at.
+// keyf reports at a key of the table that the walk is at what does not go together.
 func (c *checker) keyf(key, format string, args ...any) {
 	c.at = append(c.at, key)
-	c.addf(format, args...)
+	c.kindf(KindCombination, format, args...)
 	c.at = c.at[:len(c.at)-1]
 }
 
@@ -165,6 +167,7 @@ func kindNames(kinds []SourceKind) string {
 
 // aFile is file for a key that would better be left out than be empty.
 func (c *checker) aFile(v any) opt[string] {
+	c.describes(func(s *Schema) { s.MinLength = 1 })
 	f := c.file(v)
 	if f.set && f.value == "" {
 		c.addf("\"\" is no file; leave the key out for none")
@@ -175,6 +178,7 @@ func (c *checker) aFile(v any) opt[string] {
 
 // word expects what may name something of Consul's.
 func (c *checker) word(v any, what string) opt[string] {
+	c.describes(func(s *Schema) { s.Pattern = namePattern })
 	s, ok := c.text(v, "the name of "+what)
 	if ok && !isName(s) {
 		c.addf("%s is not the name of %s", quote(s), what)
@@ -185,6 +189,7 @@ func (c *checker) word(v any, what string) opt[string] {
 
 // sourceName expects what a source is called in status and on the command line.
 func (c *checker) sourceName(v any) opt[string] {
+	c.describes(func(s *Schema) { s.MinLength, s.MaxLength = 1, 256 })
 	s, ok := c.text(v, "a name")
 	if ok && (strings.TrimSpace(s) != s || s == "" || len(s) > 256) {
 		c.addf("%s: a source's name is 1 to 256 bytes, without space around it", quote(s))
@@ -195,12 +200,15 @@ func (c *checker) sourceName(v any) opt[string] {
 
 // headerFiles expects a table of headers and the files that have their values.
 func (c *checker) headerFiles(v any) map[string]string {
+	if c.draftTexts(tokenPattern, maxHeaders, func(s *Schema) { s.text("", 1, maxPath) }) {
+		return nil
+	}
 	table, ok := c.table(v)
 	if !ok {
 		return nil
 	}
 	if len(table) > maxHeaders {
-		c.addf("%d is over %d of them", len(table), maxHeaders)
+		c.kindf(KindOver, "%d is over %d of them", len(table), maxHeaders)
 		return nil
 	}
 	files := make(map[string]string, len(table))

@@ -11,6 +11,7 @@ import (
 
 // sourceURL expects the address of a source.
 func (c *checker) sourceURL(v any) opt[string] {
+	c.describes(func(s *Schema) { s.MinLength, s.MaxLength, s.Not = 1, maxPath, &Schema{Enum: []string{"-"}} })
 	s, ok := c.text(v, `a URL such as "https://config.example/gorb.json" or the name of a file`)
 	if !ok {
 		return opt[string]{}

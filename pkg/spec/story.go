@@ -9,8 +9,10 @@ import (
 type story struct {
 	service, backend string // the object; backend is "" where it is the service
 	there            bool
-	hider            Place // who hid it, while it is not there
-	served           bool  // of a backend: its service is there
+	hider            Place     // who hid it, while it is not there
+	served           bool      // of a backend: its service is there
+	early            []*change // overrides of backends that came before their service, see folding
+	wasHidden        bool      // the service was, and what came for it before is over
 	keys             map[string]*history
 	defaults         map[string]*history
 	pulse            map[string]*history // of [defaults.pulse], which lies below the other defaults
@@ -83,7 +85,7 @@ func (t *story) say(doc *Document, declared *declaredService) {
 }
 
 func summary(service, backend string, b *declaredBackend) leaf {
-	return leaf{path{"services", service, "backends", backend}, tomlValue(b.said())}
+	return leaf{path{"services", service, "backends", backend}, tomlValue(withoutSecrets(b.said()))}
 }
 
 // record adds what a layer says. The text is read once for all of it.
@@ -98,9 +100,14 @@ func record(into map[string]*history, doc *Document, table path, told []leaf, in
 	parts := leaves([]*Document{doc})
 	for i, at := range locate(parts, paths) {
 		doc := parts[at.layer]
-		h := remember(into, paths[i][len(table):])
-		h.given = append(h.given, Given{Value: told[i].value, From: doc.placeOf(at, in)})
+		key, by := paths[i][len(table):], doc.placeOf(at, in)
+		h := remember(into, key)
+		h.given = append(h.given, Given{Value: told[i].value, From: by})
 		h.live = true
+		// The name of another host goes with that, as in nameOver; one of this host is told of next.
+		if name := into["host_name"]; name != nil && name.live && key.String() == "host" {
+			name.live, name.cut = false, by
+		}
 	}
 }
 
@@ -123,6 +130,21 @@ func remember(into map[string]*history, key path) *history {
 
 // override takes in what an override of the service, or of one of its backends, does to the object.
 func (t *story) override(c *change) {
+	served := t.served
+	if t.backend == "" {
+		served = t.there
+	}
+	switch {
+	case c.backendName() != "" && !served:
+		if !t.wasHidden {
+			t.early = append(t.early, c)
+		}
+		return
+	case c.backendName() == "" && c.kind == Hide:
+		t.early, t.wasHidden = nil, true
+	case c.backendName() == "" && c.kind == Set && !served && len(c.service.backends) == 0:
+		defer t.layEarly()
+	}
 	switch {
 	case t.backend == "" && c.backendName() == "":
 		t.own(c)
@@ -132,6 +154,15 @@ func (t *story) override(c *change) {
 		t.ofService(c)
 	case c.backendName() == t.backend && t.served:
 		t.own(c)
+	}
+}
+
+// layEarly takes in what came before the service that was just made, as a folding does.
+func (t *story) layEarly() {
+	early := t.early
+	t.early = nil
+	for _, c := range early {
+		t.override(c)
 	}
 }
 

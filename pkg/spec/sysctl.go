@@ -65,12 +65,16 @@ const maxSysctls = 1000
 // sysctls expects the table of the settings. Kernels differ, so a name that is not known is no error unless it looks
 // like a slip.
 func (c *checker) sysctls(v any) map[string]string {
+	if c.draft != nil {
+		c.draftSysctls()
+		return nil
+	}
 	table, ok := c.table(v)
 	if !ok {
 		return nil
 	}
 	if len(table) > maxSysctls {
-		c.addf("%d settings are over %d, and no kernel has as many", len(table), maxSysctls)
+		c.kindf(KindOver, "%d settings are over %d, and no kernel has as many", len(table), maxSysctls)
 		return nil
 	}
 	known := sortedKeys(sysctls)
@@ -90,7 +94,7 @@ func (c *checker) sysctl(name string, v any, known []string) opt[string] {
 	read, ok := sysctls[name]
 	if !ok {
 		if strings.HasPrefix(name, "net.ipv4.vs.") {
-			c.addf("there is no such key; it is written without net.ipv4.vs")
+			c.kindf(KindUnknownKey, "there is no such key; it is written without net.ipv4.vs")
 			return opt[string]{}
 		}
 		if _, slip := nearest(name, known); slip || !sysctlName.MatchString(name) {
@@ -172,6 +176,9 @@ func (c *checker) syncPorts(s string) opt[string] {
 
 // syncThreshold reads a threshold and a period, as proc_do_sync_threshold does.
 func (c *checker) syncThreshold(s string) opt[string] {
+	if c.describes(func(s *Schema) { s.Type = Types{"string"} }) {
+		return opt[string]{}
+	}
 	first, second, ok := strings.Cut(s, " ")
 	if !ok || strings.Contains(second, " ") {
 		c.addf("%s is not two numbers, threshold and period, such as \"3 50\"", quote(s))

@@ -136,7 +136,7 @@ func TestDefinedTwice(t *testing.T) {
 		},
 		"value and header": {
 			"[services.web]\npulse = 'tcp'\n[services.web.pulse]\ntype = 'tcp'",
-			"x:2: services.web.pulse: \"tcp\" is a string, wanted a table\n" +
+			"x:2: services.web.pulse: a string, wanted a table\n" +
 				"x:3: services.web.pulse: the key is defined twice, as a table and as a plain value, first on line 2",
 		},
 		"array and array of tables": {

@@ -275,7 +275,7 @@ func (s *tomlScanner) count(n int) bool {
 }
 
 func (s *tomlScanner) exceed(format string, args ...any) bool {
-	s.limit = &pending{line: s.line, message: fmt.Sprintf(format, args...)}
+	s.limit = &pending{line: s.line, kind: KindLimit, message: fmt.Sprintf(format, args...)}
 	return false
 }
 

@@ -129,7 +129,7 @@ func (redefined) Error() string { return "keys are defined twice" }
 // reportTable reports a table that is defined again.
 func (r *tomlReader) reportTable(p path, line int, first *tomlTable) {
 	first.told = true
-	r.again.addLine(p, line, "the table is defined twice, first on line %d", first.line)
+	r.again.addLine(KindTwice, p, line, "the table is defined twice, first on line %d", first.line)
 }
 
 // reportKey reports a key that has a value, and is defined again as a table or not.
@@ -143,7 +143,7 @@ func (r *tomlReader) reportKey(t *tomlTable, p path, line int, table bool) {
 		what = "the key is defined twice, as a table and as a plain value"
 	}
 	if first := t.open[key]; first != nil {
-		r.again.addLine(p, line, "%s, first on line %d", what, first.line)
+		r.again.addLine(KindTwice, p, line, "%s, first on line %d", what, first.line)
 		return
 	}
 	if !r.again.full() {
@@ -152,7 +152,7 @@ func (r *tomlReader) reportKey(t *tomlTable, p path, line int, table bool) {
 		}
 		r.again.plain[key] = append(r.again.plain[key], firstWanted{len(r.again.found), t.line})
 	}
-	r.again.addLine(p, line, "%s", what)
+	r.again.addLine(KindTwice, p, line, "%s", what)
 }
 
 // redefinitions returns the error of keys that are defined twice, if there are any. Where the first definition of a

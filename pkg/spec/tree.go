@@ -7,8 +7,8 @@ import (
 
 // JSON returns what the document says as one JSON object that Decode takes, for a program that cannot read the source
 // itself. The environment's values are in it, and a document that Join made is one. What says which other documents
-// there are, [[sources]] and include, is left out, and so are the places: problems with what is made of it have none.
-// A document that Decode found fault with has no such form.
+// there are, [[sources]] and include, is left out, and so is [api], which has secrets and says nothing of the table. So are
+// the places: problems with what is made of it have none. A document that Decode found fault with has no such form.
 func (d *Document) JSON() ([]byte, error) {
 	if len(d.faults) > 0 {
 		return nil, d.faults
@@ -44,6 +44,7 @@ func (d *Document) tree() (map[string]any, error) {
 	}
 	delete(root, "sources")
 	delete(root, "include")
+	delete(root, "api")
 	if gorb, ok := root["gorb"].(map[string]any); ok {
 		delete(gorb, "env")
 	}

@@ -102,7 +102,7 @@ func (t *trial) check() *report {
 	s := c.service()
 	(&Desired{Gorb: t.gorb, Services: []Service{s}}).checkHosts(&r, nil)
 	if other, twice := t.taken[s.identity()]; twice && other != t.name && s.identity() != t.base {
-		r.addf(path{"services", t.name}, "%s is service %s already", s.identity(), keyString(other))
+		r.kindf(KindTaken, path{"services", t.name}, "%s is service %s already", s.identity(), keyString(other))
 	}
 	t.checkAsked(&r, c.asked)
 	if !r.empty() {
@@ -121,7 +121,7 @@ func (t *trial) check() *report {
 func (t *trial) checkAsked(r *report, all []asked) {
 	for _, a := range all {
 		if why := a.refused(t.probe, t.known); why != "" {
-			r.addf(a.at, "%s", why)
+			r.kindf(KindPlace, a.at, "%s", why)
 		}
 	}
 }
@@ -150,7 +150,7 @@ func (t *trial) checkBackend(name string) *report {
 	t.clash = ""
 	if other, twice := t.at[at]; twice && other != name && b.Host.IsValid() {
 		t.clash = other
-		c.addf(path{"backends", name}, "%s is backend %s already", at, keyString(other))
+		c.kindf(KindTaken, path{"backends", name}, "%s is backend %s already", at, keyString(other))
 	}
 	if r.empty() {
 		t.drop(name)

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -47,12 +48,13 @@ func TestDurations(t *testing.T) {
 		"5s": 5 * time.Second, "1m30s": 90 * time.Second, "500ms": 500 * time.Millisecond, " 5S ": 5 * time.Second,
 		"10min": 10 * time.Minute, "2hours": 2 * time.Hour, "3SEC": 3 * time.Second, "+5sec": 5 * time.Second,
 		"0": 0, "-4m": -4 * time.Minute,
+		"99999999999min": math.MaxInt64 / time.Minute * time.Minute, "5124096hours": math.MaxInt64 / time.Hour * time.Hour,
 	} {
 		if got, ok := parseDuration(s); !ok || got != want {
 			t.Errorf("parseDuration(%q) = %v, %t, want %v", s, got, ok, want)
 		}
 	}
-	for _, s := range []string{"", "5", "5 sec", "1second", "1 week", "s", "99999999999min", "9999999999999999h", "1e3s"} {
+	for _, s := range []string{"", "5", "5 sec", "1second", "1 week", "s", "1e3s"} {
 		if got, ok := parseDuration(s); ok {
 			t.Errorf("parseDuration(%q) = %v", s, got)
 		}

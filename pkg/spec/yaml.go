@@ -30,7 +30,7 @@ func parseYAML(text string, at path, r *report) (map[string]any, error) {
 	}
 	table, ok := root.(map[string]any)
 	if _, told := root.(reported); !ok && !told {
-		return nil, pending{line: top.Line, message: describe(root) + ", wanted a table"}
+		return nil, pending{line: top.Line, kind: KindType, message: shapeOf(root) + ", wanted a table"}
 	}
 	return table, nil
 }
@@ -48,7 +48,7 @@ func visitYAML(text string, see visitor) {
 // yamlNodes returns the one document of a text; nil is none. The error is a pending problem.
 func yamlNodes(text string) (top *yaml.Node, err error) {
 	if yamlMarks(text) > maxYAMLItems {
-		return nil, pending{message: fmt.Sprintf("over %d keys and values", maxYAMLItems)}
+		return nil, pending{kind: KindLimit, message: fmt.Sprintf("over %d keys and values", maxYAMLItems)}
 	}
 	defer func() {
 		if recover() != nil {
@@ -192,7 +192,7 @@ func tagged(n *yaml.Node) bool { return n.Style&yaml.TaggedStyle != 0 || n.Tag =
 // refuse reports a problem at the current path.
 func (r *yamlReader) refuse(n *yaml.Node, format string, args ...any) any {
 	if r.report != nil {
-		r.report.addLine(r.at, n.Line, format, args...)
+		r.report.addLine(KindSyntax, r.at, n.Line, format, args...)
 	}
 	return reported{}
 }
@@ -211,7 +211,7 @@ func (r *yamlReader) within(n *yaml.Node, read func() any) any {
 }
 
 func (r *yamlReader) exceed(n *yaml.Node, format string, args ...any) any {
-	r.limit = &pending{line: n.Line, message: fmt.Sprintf(format, args...)}
+	r.limit = &pending{line: n.Line, kind: KindLimit, message: fmt.Sprintf(format, args...)}
 	return nil
 }
 
