@@ -86,14 +86,21 @@ func (s Service) args(f Family) string {
 	if s.Flags&OnePacket != 0 {
 		b.WriteString(" -o")
 	}
-	sep := " -b "
-	for i, name := range schedFlagNames(s.Scheduler) {
-		if s.Flags&schedFlags[i] != 0 {
-			b.WriteString(sep + name)
-			sep = ","
-		}
+	if names := s.FlagNames(); len(names) > 0 {
+		b.WriteString(" -b " + strings.Join(names, ","))
 	}
 	return b.String()
+}
+
+// FlagNames are the flags whose meaning is the scheduler's, as ipvsadm calls them.
+func (s Service) FlagNames() []string {
+	names := []string{}
+	for i, name := range schedFlagNames(s.Scheduler) {
+		if s.Flags&schedFlags[i] != 0 {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // args gives the attributes of a destination as ipvsadm's options, with a space before each. As in ipvsadm, Local and

@@ -231,6 +231,8 @@ func TestNewsOfOneWhoDoesNotListen(t *testing.T) {
 		news := <-w.engine.Changes()
 		equal(t, "it is told once", len(news), 1)
 		equal(t, "what is newest", news[0].Verdict.Status, Down)
+		equal(t, "since when", time.Since(news[0].Since), 5*second)
+		equal(t, "and why", news[0].Text, "as the test says")
 		equal(t, "and not again", w.heard(), map[string]string{})
 	})
 }

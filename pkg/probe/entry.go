@@ -147,5 +147,7 @@ func (p *probe) close() {
 
 // news returns how a member is.
 func (p *probe) news(m *member) News {
-	return News{Change: Change{Ref: m.ref, Verdict: m.verdict}, Target: p.key.Target}
+	return News{
+		Change: Change{Ref: m.ref, Verdict: m.verdict}, Target: p.key.Target, Since: m.state.since, Text: m.state.failure,
+	}
 }

@@ -54,6 +54,8 @@ type key struct {
 type News struct {
 	Change
 	Target Target
+	Since  time.Time // when the backend came to be up or down, or began to be unanswered
+	Text   string    // what its last failure said, since it last came up; ""
 }
 
 // inbox is what has been wanted and is not taken yet.
