@@ -50,7 +50,6 @@ var faults = map[sources.Fault]int{
 	sources.Invalid:  http.StatusUnprocessableEntity,
 	sources.Conflict: http.StatusConflict,
 	sources.Full:     http.StatusInsufficientStorage,
-	sources.Missing:  http.StatusNotFound,
 }
 
 // failureOf makes a failure of any error: 500 unless it is one, or it is of what was sent.

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -45,7 +46,7 @@ type Layers interface {
 type Overrides interface {
 	List() []sources.StoredOverride
 	Put(ctx context.Context, o spec.Override) (sources.StoredOverride, error)
-	Delete(ctx context.Context, service, backend string) (sources.StoredOverride, error)
+	Write(ctx context.Context, writes []sources.Write, e *sources.Entry) (sources.Written, error)
 }
 
 const (
@@ -235,11 +236,18 @@ func (c Change) override(now time.Time) (spec.Override, error) {
 }
 
 func (a api) clear(r *http.Request) (any, error) {
-	was, err := a.daemon.Delete(r.Context(), r.PathValue("service"), r.PathValue("backend"))
+	about := spec.Override{Service: r.PathValue("service"), Backend: r.PathValue("backend")}
+	ending := about
+	ending.Until = time.Now()
+	written, err := a.daemon.Write(r.Context(), []sources.Write{{Override: ending}, {Override: about}}, nil)
 	if err != nil {
 		return nil, err
 	}
-	return newOverride(was), nil
+	was := cmp.Or(written.Was...)
+	if was == nil {
+		return nil, Fail(http.StatusNotFound, "override of "+strconv.Quote(about.Object())+": there is none")
+	}
+	return newOverride(*was), nil
 }
 
 func (a api) explain(r *http.Request) (any, error) {

@@ -41,7 +41,7 @@ type fakeDaemon struct {
 
 func (f *fakeDaemon) Status() sources.Status {
 	status := f.status
-	status.Overrides = f.Snapshot()
+	status.Overrides, _ = f.Snapshot()
 	return status
 }
 
@@ -260,8 +260,8 @@ func (fullStore) Put(context.Context, spec.Override) (sources.StoredOverride, er
 	return sources.StoredOverride{}, &sources.OverrideError{Fault: sources.Full, Object: "web", Message: "no more can be kept"}
 }
 
-func (fullStore) Delete(context.Context, string, string) (sources.StoredOverride, error) {
-	return sources.StoredOverride{}, os.ErrPermission
+func (fullStore) Write(context.Context, []sources.Write, *sources.Entry) (sources.Written, error) {
+	return sources.Written{}, os.ErrPermission
 }
 
 func TestFaults(t *testing.T) {

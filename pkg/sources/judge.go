@@ -32,9 +32,10 @@ func (s *stack) judge(now time.Time, c cause) {
 	}
 	if !c.override {
 		s.pause(now)
+		s.laying = spec.Layering{} // what finish knows of the host may be otherwise now, also where the documents are the same
 	}
 	w, err := s.resolve(frozen)
-	if err != nil {
+	if s.hopeless = err; err != nil {
 		s.refuse(now, err, c.asked)
 		if !frozen {
 			s.removal = removal{doubted: s.doubted}
@@ -84,9 +85,10 @@ func (s *stack) completed(d *spec.Desired, w *whole) *spec.Desired {
 
 // accept makes d what counts.
 func (s *stack) accept(now time.Time, w *whole, d *spec.Desired, c cause, frozen, same bool) {
+	d = s.numbered(d, same)
 	switch {
 	case !same:
-		s.announce(now, s.accepted, d)
+		s.announce(now, s.accepted, d, c)
 		s.next = d
 	case s.next != nil:
 		s.next = d
@@ -94,15 +96,28 @@ func (s *stack) accept(now time.Time, w *whole, d *spec.Desired, c cause, frozen
 	if same && c.asked && !slices.ContainsFunc(s.layers, func(l *layer) bool { return l.bad }) {
 		s.log.Info().Msg("configuration read, nothing has changed")
 	}
-	s.accepted = d
+	s.accepted, s.laid = d, s.laying.Laid()
+	if frozen {
+		s.laid = nil // it is of documents that do not count yet
+	}
 	s.settle(w, frozen)
+}
+
+// numbered is d with its serial, which is a new one only where d is other than what counts.
+func (s *stack) numbered(d *spec.Desired, same bool) *spec.Desired {
+	c := *d
+	if c.Serial = s.serial; !same {
+		s.serial++
+		c.Serial = s.serial
+	}
+	return &c
 }
 
 // underway says whether something was handed over, or is about to be.
 func (s *stack) underway() bool { return s.handed != nil || s.next != nil }
 
 // announce logs that d counts from now on.
-func (s *stack) announce(now time.Time, was, d *spec.Desired) {
+func (s *stack) announce(now time.Time, was, d *spec.Desired, c cause) {
 	for _, warning := range d.Warnings {
 		if was == nil || !slices.ContainsFunc(was.Warnings, warning.Same) {
 			s.line(now, &s.said, zerolog.WarnLevel).Msg(warning.String())
@@ -112,7 +127,10 @@ func (s *stack) announce(now time.Time, was, d *spec.Desired) {
 	for i := range d.Services {
 		backends += len(d.Services[i].Backends)
 	}
-	event := s.line(now, &s.said, zerolog.InfoLevel)
+	event := s.log.Debug() // who writes overrides is answered, and the audit has it
+	if !c.override {
+		event = s.line(now, &s.said, zerolog.InfoLevel)
+	}
 	if d.Incomplete {
 		event.Strs("missing", s.missing())
 	}

@@ -45,10 +45,11 @@ type copies interface {
 	Hold(name string, held bool) error
 }
 
-// overrides are the runtime changes. Changed has a token after each change of what Snapshot returns, and belongs to
+// overrides are the runtime changes. Snapshot returns them in the order in which they were written, and the revision of the
+// whole at that moment. Changed has a token after each change of what Snapshot returns, and belongs to
 // Layers alone.
 type overrides interface {
-	Snapshot() []spec.Override
+	Snapshot() (list []spec.Override, revision uint64)
 	Changed() <-chan struct{}
 }
 
@@ -81,6 +82,9 @@ type Layers struct {
 	// Newer is told when what Desired returns is another. It is called by Run's goroutine and must not block; nil: nobody is.
 	Newer func()
 
+	// Published is told each time that what Status, Held or Desired return may be another, like Newer, and after it.
+	Published func()
+
 	log    zerolog.Logger
 	tops   []Top
 	finish func(*spec.Desired) (*spec.Desired, error)
@@ -90,6 +94,7 @@ type Layers struct {
 	wanted   map[string]bool
 	accepts  chan acceptance
 	snapshot atomic.Pointer[view]
+	wholes   sync.Mutex // held while TryWrites looks at the whole: each costs as much as all there is
 }
 
 // acceptance asks for the held removals of a source to be done.
@@ -119,7 +124,7 @@ func NewLayers(log zerolog.Logger, tops []Top, finish func(*spec.Desired) (*spec
 		wanted:       make(map[string]bool),
 		accepts:      make(chan acceptance),
 	}
-	l.snapshot.Store(&view{})
+	l.snapshot.Store(&view{newer: make(chan struct{})})
 	return l
 }
 
@@ -186,14 +191,12 @@ func (l *Layers) Run(ctx context.Context, out chan<- *spec.Desired) error {
 
 // loop is the one goroutine that owns the documents.
 func (l *Layers) loop(ctx context.Context, readings chan Reading, out chan<- *spec.Desired) {
-	alarm := time.NewTimer(0)
+	alarm, rest := time.NewTimer(0), time.NewTimer(0)
 	defer alarm.Stop()
+	defer rest.Stop()
 	crew := newCrew(l, ctx, readings)
 	defer crew.wait()
-	var changed <-chan struct{}
-	if l.Overrides != nil {
-		changed = l.Overrides.Changed()
-	}
+	var changed <-chan struct{} // nil: there is none, or it rests
 
 	s := newStack(l, time.Now())
 	for i := range l.tops {
@@ -220,7 +223,16 @@ func (l *Layers) loop(ctx context.Context, readings chan Reading, out chan<- *sp
 		case r := <-readings:
 			s.take(time.Now(), r)
 		case <-changed:
-			s.override(time.Now(), l.Overrides.Snapshot())
+			began := time.Now()
+			all, revision := l.Overrides.Snapshot()
+			s.override(began, all, revision)
+			// However many write, three quarters of the time are left to others, and what is written meanwhile is one change.
+			changed = nil
+			rest.Reset(min(3*time.Since(began), between))
+		case <-rest.C:
+			if l.Overrides != nil {
+				changed = l.Overrides.Changed()
+			}
 		case <-l.asked:
 			for _, id := range s.reload(time.Now(), l.takeWanted()) {
 				crew.reload(id)
@@ -237,7 +249,16 @@ func (l *Layers) loop(ctx context.Context, readings chan Reading, out chan<- *sp
 
 // publish shows others how things are now.
 func (l *Layers) publish(v *view) {
-	if was := l.snapshot.Swap(v); l.Newer != nil && v.desired != was.desired {
+	was := l.snapshot.Load()
+	v.newer = was.newer
+	if v.revision != was.revision {
+		v.newer = make(chan struct{})
+		defer close(was.newer)
+	}
+	if l.snapshot.Store(v); l.Newer != nil && v.desired != was.desired {
 		l.Newer()
+	}
+	if l.Published != nil {
+		l.Published()
 	}
 }

@@ -1,11 +1,10 @@
 package sources
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
-	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,8 +18,9 @@ const (
 	clockLook       = 30 * time.Second // how soon a change of the clock shows
 )
 
-// An OverrideStore has the overrides: in memory, and in overrides.db of the state directory where there is one. There is
-// at most one of each object, a service or a backend of one; what happens to the one that is there says Put.
+// An OverrideStore has the overrides: in memory, and in overrides.db of the state directory where there is one. Of each
+// object, a service or a backend of one, there is at most one that lasts, and one that ends, which lies over the others; what
+// happens to one that is there says Put. Beside them it has the audit: who wrote what.
 //
 // All methods may be called from anywhere. Reading never waits for the disk.
 type OverrideStore struct {
@@ -29,6 +29,10 @@ type OverrideStore struct {
 	turn    chan struct{} // of capacity one: full while somebody writes
 	changed chan struct{} // of capacity one
 	ending  chan struct{} // of capacity one: Run is to look at the times again
+	amended chan struct{} // of capacity one: an amendment waits that Run is to write
+
+	mu      sync.Mutex // guards waiting
+	waiting []*request // what the next that has the turn writes
 }
 
 // OpenOverrides opens the store of a state directory, and takes its lock, for which it waits two seconds. With an empty
@@ -42,6 +46,7 @@ func OpenOverrides(dir string) (*OverrideStore, error) {
 		turn:    make(chan struct{}, 1),
 		changed: make(chan struct{}, 1),
 		ending:  make(chan struct{}, 1),
+		amended: make(chan struct{}, 1),
 	}
 	state := &overrideState{}
 	var err error
@@ -58,10 +63,13 @@ func OpenOverrides(dir string) (*OverrideStore, error) {
 	return s, nil
 }
 
-// Close waits for the write that is under way, and gives the file and its lock back. Nothing may be written after.
+// Close waits for the write that is under way, has all on disk that was amended, and gives the file and its lock back.
+// Nothing may be written after.
 func (s *OverrideStore) Close() error {
 	s.turn <- struct{}{}
-	defer func() { <-s.turn }()
+	defer s.release()
+	for s.commit() { // what was amended, until nothing waits
+	}
 	if s.file == nil || s.file.open == nil {
 		return nil
 	}
@@ -70,86 +78,74 @@ func (s *OverrideStore) Close() error {
 	return err
 }
 
-// Put writes an override; when it returns nil, a crash at any moment finds it. It returns what is stored: the time is
-// now where o has none, and a patch of what is set or patched is merged into it, tables key by key; its reason, author
-// and end are then those of the whole. A set or hide replaces what is there. A patch of what is hidden is refused, and
-// one of which the end would be a surprise: with an end over one without, or the reverse.
+// Put is Write of one override. It returns what is stored: the time is now where o has none, and a patch of what is set or
+// patched at its key is merged into it, tables key by key; its reason, author and end are then those of the whole. A set or
+// hide replaces what is there. A patch of what is hidden is refused.
 //
-// Until is a time of the wall clock: when the clock is set, the override ends when the clock says so. An error of the
-// caller's is an *OverrideError. With any error nothing has changed, but for one: a write that failed on its way to the
-// disk may be there after a crash.
+// Until is a time of the wall clock: when the clock is set, the override ends when the clock says so.
 func (s *OverrideStore) Put(ctx context.Context, o spec.Override) (StoredOverride, error) {
-	if o.At.IsZero() {
-		o.At = time.Now()
+	if isClear(o) {
+		return StoredOverride{}, refuse(Invalid, o, "it has no kind (set, patch, hide)")
 	}
-	o, err := tidy(o)
+	w, err := s.Write(ctx, []Write{{Override: o}}, nil)
 	if err != nil {
 		return StoredOverride{}, err
 	}
-	if err := s.take(ctx); err != nil {
-		return StoredOverride{}, fmt.Errorf("override of %s: %w", o.Object(), err)
+	return *w.Now[0], nil
+}
+
+// Get returns an override, if it is there and its time is not over.
+func (s *OverrideStore) Get(key spec.OverrideKey) (StoredOverride, bool) {
+	o := s.state.Load().get(key)
+	if o == nil || o.ended(time.Now()) {
+		return StoredOverride{}, false
 	}
-	defer s.release()
-	was, now := s.state.Load(), time.Now()
-	if !o.Until.IsZero() && !now.Before(o.Until) {
-		return StoredOverride{}, refuse(Invalid, o, "it would end at %s, which is over", o.Until.Format(time.RFC3339))
-	}
-	if i, found := was.find(o.Object()); found && !was.list[i].ended(now) {
-		if o, err = over(was.list[i].Override, o); err != nil {
-			return StoredOverride{}, err
+	return *o, true
+}
+
+// List returns all overrides by key, without those whose time is over. The bodies are shared and must not be changed.
+func (s *OverrideStore) List() []StoredOverride { return inForce(s.state.Load().list) }
+
+// Of is List of a service and its backends.
+func (s *OverrideStore) Of(service string) []StoredOverride {
+	return inForce(s.state.Load().of(service))
+}
+
+// inForce returns those whose time is not over.
+func inForce(stored []*StoredOverride) []StoredOverride {
+	now := time.Now()
+	list := make([]StoredOverride, 0, len(stored))
+	for _, o := range stored {
+		if !o.ended(now) {
+			list = append(list, *o)
 		}
 	}
-	stored := StoredOverride{Override: o, Revision: was.revision + 1}
-	next := was.with(stored)
-	switch {
-	case len(next.list) > maxOverrides:
-		return StoredOverride{}, refuse(Full, o, "there are %d overrides already, and no more can be kept", maxOverrides)
-	case next.bytes > maxOverrideBytes && next.bytes > was.bytes:
-		return StoredOverride{}, refuse(Full, o, "all overrides together would be over %d MiB", maxOverrideBytes>>20)
-	}
-	if err := s.save(was, next, change{put: []StoredOverride{stored}}); err != nil {
-		return StoredOverride{}, fmt.Errorf("override of %s: %w", o.Object(), err)
-	}
-	return stored, nil
+	return list
 }
 
-// Delete removes the override of a service, or of a backend, durably, and returns what it was. It is an *OverrideError
-// that there is none.
-func (s *OverrideStore) Delete(ctx context.Context, service, backend string) (StoredOverride, error) {
-	about := spec.Override{Service: service, Backend: backend}
-	if err := s.take(ctx); err != nil {
-		return StoredOverride{}, fmt.Errorf("override of %s: %w", about.Object(), err)
+// Kept returns what List does, and also those whose time is over and that Run has not ended yet, as the store has them:
+// they are shared and must not be changed. One that is the same pointer as before is as it was.
+func (s *OverrideStore) Kept() []*StoredOverride { return s.state.Load().list }
+
+// Snapshot returns what List does in the order in which they lie over each other, for spec.MergeWith: those that last, and then
+// those that end, each as they were last written. With it comes the revision of the store at that moment.
+func (s *OverrideStore) Snapshot() ([]spec.Override, uint64) {
+	now, state := time.Now(), s.state.Load()
+	list := make([]spec.Override, 0, len(state.aged))
+	var ending []spec.Override
+	for _, o := range state.aged {
+		switch {
+		case !o.Ends():
+			list = append(list, o.Override)
+		case !o.ended(now):
+			ending = append(ending, o.Override)
+		}
 	}
-	defer s.release()
-	was := s.state.Load()
-	i, found := was.find(about.Object())
-	if !found {
-		return StoredOverride{}, &OverrideError{Missing, quoteShort(about.Object()), "there is none"}
-	}
-	next, gone := was.without(func(o StoredOverride) bool { return o.Object() == about.Object() })
-	next.revision++
-	if err := s.save(was, next, change{remove: gone}); err != nil {
-		return StoredOverride{}, fmt.Errorf("override of %s: %w", about.Object(), err)
-	}
-	return was.list[i], nil
+	return append(list, ending...), state.revision
 }
 
-// List returns all overrides by object, without those whose time is over. The bodies are shared and must not be changed.
-func (s *OverrideStore) List() []StoredOverride {
-	now := time.Now()
-	return slices.DeleteFunc(slices.Clone(s.state.Load().list), func(o StoredOverride) bool { return o.ended(now) })
-}
-
-// Snapshot returns what List does in the order in which they were last written, for spec.MergeWith.
-func (s *OverrideStore) Snapshot() []spec.Override {
-	list := s.List()
-	slices.SortFunc(list, func(a, b StoredOverride) int { return cmp.Compare(a.Revision, b.Revision) })
-	out := make([]spec.Override, len(list))
-	for i, o := range list {
-		out[i] = o.Override
-	}
-	return out
-}
+// Revision is that of the last change of the overrides.
+func (s *OverrideStore) Revision() uint64 { return s.state.Load().revision }
 
 // Changed returns a channel of capacity one that has a token when Snapshot may be other than before. It is for one
 // consumer.
@@ -183,7 +179,10 @@ func (s *OverrideStore) save(was, next *overrideState, c change) error {
 }
 
 func (s *OverrideStore) show(next *overrideState) {
-	s.state.Store(next)
+	was := s.state.Swap(next)
+	if was.revision == next.revision {
+		return // it was about the audit alone
+	}
 	trigger(s.changed)
 	trigger(s.ending)
 }

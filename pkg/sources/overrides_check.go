@@ -2,6 +2,7 @@ package sources
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -28,7 +29,6 @@ const (
 	Invalid  Fault = "invalid"  // the override makes no sense
 	Conflict Fault = "conflict" // it contradicts the one that is there
 	Full     Fault = "full"     // there is no room for it
-	Missing  Fault = "missing"  // there is none
 )
 
 // OverrideError says why an override was not taken or not found. Nothing has changed.
@@ -59,9 +59,9 @@ func tidy(o spec.Override) (spec.Override, error) {
 			return o, refuse(Invalid, o, "the year %d is out of range", y)
 		}
 	}
-	if o.Kind == spec.Hide {
+	if o.Kind == spec.Hide || isClear(o) {
 		if len(o.Body) > 0 {
-			return o, refuse(Invalid, o, "hide takes no body")
+			return o, refuse(Invalid, o, "%s takes no body", cmp.Or(string(o.Kind), "clearing"))
 		}
 		o.Body = nil
 		return o, nil
@@ -96,7 +96,7 @@ func checkWords(o spec.Override) string {
 		}
 	}
 	switch {
-	case o.Kind != spec.Set && o.Kind != spec.Patch && o.Kind != spec.Hide:
+	case !isClear(o) && o.Kind != spec.Set && o.Kind != spec.Patch && o.Kind != spec.Hide:
 		return fmt.Sprintf("%s is not what an override can do (set, patch, hide)", quoteShort(string(o.Kind)))
 	case len(o.Reason) > spec.MaxReason:
 		return fmt.Sprintf("the reason is %d bytes long, over %d", len(o.Reason), spec.MaxReason)
@@ -124,35 +124,73 @@ func quoteShort(s string) string {
 	return fmt.Sprintf("%q…", strings.ToValidUTF8(s[:most], ""))
 }
 
-// over returns what takes the place of an override when another is written for the same object: a set and a hide replace
-// what was there, a patch is merged into it. The reason, the author and the times are those of the later one.
+// over returns what takes the place of an override when another is written at the same key: a set and a hide replace
+// what was there, but for the backends of a service that a set does not speak of, a patch is merged into it. The reason, the author and the times are those of the later one.
 //
-// A patch of what is hidden, and one that would end with what does not, or the reverse, are refused: the first would
-// bring back what somebody took away for a reason of his own, the second end what he meant to stay, or keep what he
-// meant to end.
+// A patch of what is hidden is refused: it would bring back what somebody took away for a reason of his own. So is one with
+// another end than what says more: the rest would end with it, or go on.
 func over(was, o spec.Override) (spec.Override, error) {
+	if o.Kind == spec.Set && was.Kind == spec.Set && o.Backend == "" {
+		return keepingBackends(o, was.Body)
+	}
 	if o.Kind != spec.Patch {
 		return o, nil
 	}
-	switch {
-	case was.Kind == spec.Hide:
+	if was.Kind == spec.Hide {
 		return o, refuse(Conflict, o, "it is hidden%s; clear that first", because(was))
-	case was.Until.IsZero() && !o.Until.IsZero():
-		return o, refuse(Conflict, o, "there is a %s without end%s, which would end with this one; clear that, or give this one no end",
-			was.Kind, because(was))
-	case !was.Until.IsZero() && o.Until.IsZero():
-		return o, refuse(Conflict, o, "there is a %s that ends at %s%s and would not any more; clear that, or give this one an end",
-			was.Kind, was.Until.Format(time.RFC3339), because(was))
+	}
+	if o.Ends() && !o.Until.Equal(was.Until) && (was.Kind == spec.Set || speaksOfMore(was.Body, o.Body)) {
+		return o, refuse(Conflict, o, "there is a %s%s that ends at %s, and all of it would end with this one; clear that, or change it without an end, which leaves it its own",
+			was.Kind, because(was), was.Until.Format(time.RFC3339))
 	}
 	body, err := mergeBodies(was.Body, o.Body)
+	if err == nil && was.Kind == spec.Set {
+		body, err = withoutNulls(body) // a Patch that is stored goes on taking away what is beneath it; nothing is beneath a Set
+	}
 	if err != nil {
 		return o, refuse(Invalid, o, "the body: %v", err)
 	}
 	if len(body) > maxOverrideBody {
 		return o, refuse(Full, o, "with what is there, the body would be %d bytes, over %d (1 MiB)", len(body), maxOverrideBody)
 	}
+	if o.Reason == "" && bytes.Equal(body, was.Body) { // it is so for another time, and for the same reason
+		o.Reason = was.Reason
+	}
 	o.Kind, o.Body = was.Kind, body
 	return o, nil
+}
+
+// keepingBackends returns the Set of a service with the backends that the one before named, where it names none itself: then it
+// is not about them.
+func keepingBackends(o spec.Override, before []byte) (spec.Override, error) {
+	var was, is map[string]json.RawMessage
+	if json.Unmarshal(before, &was) != nil || json.Unmarshal(o.Body, &is) != nil || was["backends"] == nil || is["backends"] != nil {
+		return o, nil
+	}
+	is["backends"] = was["backends"]
+	body, err := compactJSON(is)
+	if err != nil {
+		return o, refuse(Invalid, o, "the body: %v", err)
+	}
+	if len(body) > maxOverrideBody {
+		return o, refuse(Full, o, "with what is there, the body would be %d bytes, over %d (1 MiB)", len(body), maxOverrideBody)
+	}
+	o.Body = body
+	return o, nil
+}
+
+// speaksOfMore reports whether an object in JSON has keys that another does not have.
+func speaksOfMore(body, other []byte) bool {
+	var keys, others map[string]json.RawMessage
+	if json.Unmarshal(body, &keys) != nil || json.Unmarshal(other, &others) != nil {
+		return false // it has been checked
+	}
+	for key := range keys {
+		if _, both := others[key]; !both {
+			return true
+		}
+	}
+	return false
 }
 
 // because says who wrote an override and what for, as far as is known.

@@ -48,6 +48,7 @@ func killWriters(t *testing.T, kills int) {
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(1, 2))
 	have := make(map[string]string) // what was acknowledged: object to number
+	entries := uint64(0)            // of the audit, one for each write
 	halfway, opening, acknowledged := 0, 0, 0
 	for i := range kills {
 		c := child(t, "TestOverridesWriter", dir)
@@ -72,7 +73,7 @@ func killWriters(t *testing.T, kills int) {
 		for line := range strings.Lines(string(rest)) {
 			line = strings.TrimSpace(line)
 			if line == "ok" {
-				apply(have, pending)
+				entries += apply(have, pending)
 				pending = ""
 				acknowledged++
 			} else {
@@ -82,11 +83,12 @@ func killWriters(t *testing.T, kills int) {
 		if pending == "open" {
 			opening++
 		}
-		got := numbers(t, dir)
+		got, last := numbers(t, dir)
 		if !maps.Equal(got, have) {
-			apply(have, pending)
+			entries += apply(have, pending)
 			halfway++
 		}
+		equal(t, fmt.Sprintf("entries after kill %d, of %q", i, pending), entries, last)
 		equal(t, fmt.Sprintf("after kill %d, of %q", i, pending), have, got)
 	}
 	t.Logf("%d acknowledged; %d were there without, and %d kills were of an opening", acknowledged, halfway, opening)
@@ -95,17 +97,23 @@ func killWriters(t *testing.T, kills int) {
 	}
 }
 
-// apply does to a map what the writer does to the store.
-func apply(have map[string]string, line string) {
-	if object, number, isPut := strings.Cut(line, "="); isPut {
-		have[object] = number
-	} else {
-		delete(have, strings.TrimPrefix(line, "-")) // or it was "open"
+// apply does to a map what the writer does to the store. It returns how many entries that is in the audit.
+func apply(have map[string]string, line string) uint64 {
+	if line == "open" || line == "" {
+		return 0
 	}
+	for part := range strings.FieldsSeq(line) {
+		if object, number, isPut := strings.Cut(part, "="); isPut {
+			have[object] = number
+		} else {
+			delete(have, strings.TrimPrefix(part, "-"))
+		}
+	}
+	return 1
 }
 
-// numbers is what a store on disk has; it must be whole.
-func numbers(t *testing.T, dir string) map[string]string {
+// numbers is what a store on disk has, and the last entry of its audit; it must be whole.
+func numbers(t *testing.T, dir string) (map[string]string, uint64) {
 	t.Helper()
 	s, err := OpenOverrides(dir)
 	must(t, err)
@@ -114,9 +122,10 @@ func numbers(t *testing.T, dir string) map[string]string {
 		number, _, _ := strings.Cut(strings.TrimPrefix(string(o.Body), `{"n":`), ",")
 		got[o.Object()] = number
 	}
+	last := s.state.Load().lastEntry()
 	must(t, s.Close())
 	wantFilesIn(t, dir, overridesName)
-	return got
+	return got, last
 }
 
 // TestOverridesWriter is the process that is killed: it says what it will do, does it, and says that it is done. It
@@ -136,31 +145,35 @@ func TestOverridesWriter(t *testing.T) {
 		s, err := OpenOverrides(dir)
 		must(t, err)
 		fmt.Fprintln(out, "ok")
-		for range r.IntN(8) {
-			object := fmt.Sprintf("s%d", r.IntN(30))
-			if _, found := storedOf(s, object); found && r.IntN(2) == 0 {
-				fmt.Fprintln(out, "-"+object)
-				_, err = s.Delete(t.Context(), object, "")
-			} else {
-				n := r.Int64()
-				pad := strings.Repeat("x", r.IntN(2000))
-				if r.IntN(3) == 0 {
-					pad = strings.Repeat("x", 500_000)
-				}
-				fmt.Fprintf(out, "%s=%d\n", object, n)
-				_, err = s.Put(t.Context(), override(spec.Set, object, fmt.Sprintf(`{"n":%d,"pad":"%s"}`, n, pad)))
-			}
+		do := func(writes []Write, line string) {
+			fmt.Fprintln(out, line)
+			_, err := s.Write(t.Context(), writes, &Entry{Who: "the writer", What: line})
 			must(t, err)
 			fmt.Fprintln(out, "ok")
 		}
-		for _, o := range s.List() {
-			if len(o.Body) < 100_000 {
-				continue
+		for range r.IntN(8) {
+			var writes []Write
+			var line []string
+			for range 1 + r.IntN(4) { // together, of objects of their own
+				object := fmt.Sprintf("s%d", len(writes)*10+r.IntN(10))
+				if _, found := storedOf(s, object); found && r.IntN(2) == 0 {
+					writes, line = append(writes, Write{Override: override("", object, "")}), append(line, "-"+object)
+					continue
+				}
+				n := r.Int64()
+				pad := strings.Repeat("x", r.IntN(2000))
+				if r.IntN(6) == 0 {
+					pad = strings.Repeat("x", 500_000)
+				}
+				writes = append(writes, Write{Override: override(spec.Set, object, fmt.Sprintf(`{"n":%d,"pad":"%s"}`, n, pad))})
+				line = append(line, fmt.Sprintf("%s=%d", object, n))
 			}
-			fmt.Fprintln(out, "-"+o.Object())
-			_, err = s.Delete(t.Context(), o.Service, "")
-			must(t, err)
-			fmt.Fprintln(out, "ok")
+			do(writes, strings.Join(line, " "))
+		}
+		for _, o := range s.List() {
+			if len(o.Body) >= 100_000 {
+				do([]Write{{Override: override("", o.Object(), "")}}, "-"+o.Object())
+			}
 		}
 		must(t, s.Close())
 	}
@@ -205,10 +218,12 @@ func TestStarved(t *testing.T) {
 		_, reason, _ := strings.Cut(fmt.Sprint(err), ": ")
 		equal(t, "error", "write "+filepath.Join(dir, overridesName)+": file too large", reason)
 	}
+	_, err := s.Write(t.Context(), []Write{{Override: override(spec.Set, "small", `{}`)}, {Override: override(spec.Set, "big", big)}}, &Entry{Who: "me"})
+	equal(t, "several", "override of small and 1 more: write "+filepath.Join(dir, overridesName)+": file too large", fmt.Sprint(err))
 	equal(t, "after a failure", before, told(s))
+	equal(t, "audit", 0, len(s.Audit(0, 10)))
 
-	_, err := s.Delete(t.Context(), "big2", "") // for this there is room
-	must(t, err)
+	clearOverride(t, s, "big2") // for this there is room
 	putOverride(t, s, override(spec.Set, "c", `{}`))
 	before = told(s)
 	s = reopened(t, s, dir)

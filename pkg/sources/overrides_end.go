@@ -27,37 +27,45 @@ func (s *OverrideStore) expire(ctx context.Context, now time.Time) ([]StoredOver
 	}
 	defer s.release()
 	was := s.state.Load()
+	d := newDraft(was, now)
 	var ended []StoredOverride
-	next, objects := was.without(func(o StoredOverride) bool {
+	for _, o := range was.list {
 		if o.ended(now) {
-			ended = append(ended, o)
-			return true
+			ended = append(ended, *o)
+			d.put(o.Key(), o, nil)
 		}
-		return false
-	})
+	}
 	if len(ended) == 0 {
 		return nil, nil
 	}
-	next.revision++
-	if err := s.save(was, next, change{remove: objects}); err != nil {
+	next := d.state()
+	if err := s.save(was, next, d.change(next)); err != nil {
 		s.show(next)
 		return ended, fmt.Errorf("end of overrides: %w", err)
 	}
 	return ended, nil
 }
 
-// Run ends overrides when their time is over, until ctx is done; then it returns nil. It looks at the clock at least
-// every half minute, as that can be set.
+// Run ends overrides when their time is over, and takes to the disk what was amended in the audit, until ctx is done; then
+// it returns nil. It looks at the clock at least every half minute, as that can be set.
 func (s *OverrideStore) Run(ctx context.Context, log zerolog.Logger) error {
 	log = log.With().Str("component", "overrides").Logger()
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	later := time.NewTimer(amendTime)
+	defer later.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-s.ending:
 		case <-timer.C:
+		case <-s.amended:
+			later.Reset(amendTime)
+			continue
+		case <-later.C:
+			s.flush(ctx)
+			continue
 		}
 		ended, err := s.expire(ctx, time.Now())
 		for _, o := range ended {

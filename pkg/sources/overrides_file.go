@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -17,20 +16,11 @@ import (
 )
 
 const (
-	overrideLayout = 1 // of the buckets and values; a greater one is a newer gorb's
-
 	lockPause       = 20 * time.Millisecond // between two tries to get the lock
 	maxFileSize     = 256 << 20             // four times what it may hold, as every change copies
 	minCompactSize  = 1 << 20
 	compactFraction = 3 // a file is compacted when less than one part in so many is used
 	allocSize       = 1 << 20
-)
-
-var (
-	bucketOverrides = []byte("overrides")
-	bucketGorb      = []byte("gorb") // what is true of the file: layout, revision
-	keyLayout       = []byte("layout")
-	keyRevision     = []byte("revision")
 )
 
 // errFault says that bbolt panicked or faulted: its file was damaged, or cut off, under it.
@@ -94,48 +84,6 @@ func (b *boltFile) close(after error) error {
 	return err
 }
 
-// change is what one write does to the file.
-type change struct {
-	put      []StoredOverride
-	remove   []string // objects
-	revision uint64
-}
-
-// apply makes the change in a transaction.
-func (c change) apply(tx *bolt.Tx) error {
-	about, err := tx.CreateBucketIfNotExists(bucketGorb)
-	if err != nil {
-		return err
-	}
-	overrides, err := tx.CreateBucketIfNotExists(bucketOverrides)
-	if err != nil {
-		return err
-	}
-	overrides.FillPercent = 0.9 // most writes are of the whole, in order
-	for _, object := range c.remove {
-		if err := overrides.Delete([]byte(object)); err != nil {
-			return err
-		}
-	}
-	for _, o := range c.put {
-		value, err := encodeStored(o)
-		if err != nil {
-			return err
-		}
-		if err := overrides.Put([]byte(o.Object()), value); err != nil {
-			return err
-		}
-	}
-	return errors.Join(
-		putNumber(about, keyLayout, overrideLayout),
-		putNumber(about, keyRevision, c.revision),
-	)
-}
-
-func putNumber(b *bolt.Bucket, key []byte, n uint64) error {
-	return b.Put(key, seal(string(key), strconv.AppendUint(nil, n, 10)))
-}
-
 // overrideFile keeps an overrideState on disk. What is in memory is the truth: where the file was removed, replaced or
 // damaged, the next write writes it anew.
 type overrideFile struct {
@@ -191,7 +139,7 @@ func (f *overrideFile) resume(was *overrideState) error {
 	if found.readOnly {
 		return errors.Join(f.unwritten(syscall.EROFS), found.file.Close())
 	}
-	if len(found.damage) == 0 && found.state.same(was) {
+	if len(found.damage) == 0 && !found.old && found.state.same(was) {
 		f.open, _ = openBolt(found.file)
 		return nil
 	}
@@ -219,7 +167,7 @@ func (f *overrideFile) rewrite(s *overrideState) error {
 	if err != nil {
 		return f.unwritten(errors.Join(err, os.Remove(name)))
 	}
-	if err = fresh.update(change{put: s.list, revision: s.revision}); err == nil {
+	if err = fresh.update(change{put: s.list, revision: s.revision, entries: s.audit}); err == nil {
 		err = os.Rename(name, f.path)
 	}
 	if err != nil {

@@ -22,12 +22,13 @@ func filled(t *testing.T, n int) (dir, path string) {
 	dir = t.TempDir()
 	s, err := OpenOverrides(dir)
 	must(t, err)
-	state := &overrideState{}
+	var list []*StoredOverride
 	for i := range n {
-		o := StoredOverride{Override: override(spec.Patch, fmt.Sprintf("s%05d", i), fmt.Sprintf(`{"port":%d}`, i)), Revision: uint64(i + 1)}
+		o := &StoredOverride{Override: override(spec.Patch, fmt.Sprintf("s%05d", i), fmt.Sprintf(`{"port":%d}`, i)), Revision: uint64(i + 1)}
 		o.At = time.Now().UTC()
-		state = state.with(o)
+		list = append(list, o)
 	}
+	state := stateOf(list, 0, nil)
 	must(t, s.file.save(&overrideState{}, state, change{put: state.list, revision: state.revision}))
 	must(t, s.Close())
 	return dir, filepath.Join(dir, overridesName)
@@ -157,8 +158,7 @@ func TestOverridesWhoseFileIsTouched(t *testing.T) {
 			}
 			must(t, touch(filepath.Join(dir, overridesName)))
 			putOverride(t, s, override(spec.Hide, "s7", ""))
-			_, err := s.Delete(t.Context(), "s8", "")
-			must(t, err)
+			clearOverride(t, s, "s8")
 			before := told(s)
 			s = reopened(t, s, dir)
 			equal(t, "list", before, told(s))
@@ -174,8 +174,7 @@ func TestOverridesAreCompacted(t *testing.T) {
 		putOverride(t, s, override(spec.Set, fmt.Sprintf("s%d", i), `{"a":"`+strings.Repeat("x", maxOverrideBody/2)+`"}`))
 	}
 	for i := range 7 {
-		_, err := s.Delete(t.Context(), fmt.Sprintf("s%d", i), "")
-		must(t, err)
+		clearOverride(t, s, fmt.Sprintf("s%d", i))
 	}
 	path := filepath.Join(dir, overridesName)
 	before := told(s)
@@ -243,8 +242,7 @@ func TestOverridesSpoilt(t *testing.T) {
 			}
 		}
 		putOverride(t, s, override(spec.Hide, "more", ""))
-		_, err = s.Delete(t.Context(), "more", "")
-		must(t, err)
+		clearOverride(t, s, "more")
 		must(t, s.Close())
 	}
 	t.Logf("%d of %d were lost", lost, 40*len(all))

@@ -31,14 +31,14 @@ func smallBolt(tb testing.TB, entries int) []byte {
 	if err == nil {
 		c := change{revision: 7}
 		for i := range entries {
-			o := StoredOverride{Override: override(spec.Set, fmt.Sprintf("s%03d", i), `{"port":1}`)}
+			o := &StoredOverride{Override: override(spec.Set, fmt.Sprintf("s%03d", i), `{"port":1}`)}
 			o.At = time.Unix(1e9, 0).UTC()
 			c.put = append(c.put, o)
 		}
 		err = db.Update(c.apply)
 	}
 	if err == nil {
-		err = db.Update(change{remove: []string{"s003", "s004"}, revision: 8}.apply)
+		err = db.Update(change{remove: []spec.OverrideKey{{Service: "s003"}, {Service: "s004"}}, revision: 8}.apply)
 	}
 	if err == nil {
 		err = db.Close()
@@ -100,10 +100,10 @@ func FuzzReadPages(f *testing.F) {
 			t.Fatal(err)
 		}
 		b.db.NoSync = true
-		o := StoredOverride{Override: override(spec.Hide, "s030", ""), Revision: found.state.revision + 1}
+		o := &StoredOverride{Override: override(spec.Hide, "s030", ""), Revision: found.state.revision + 1}
 		o.At = time.Unix(1e9, 0).UTC()
 		for range 3 {
-			if err := b.update(change{put: []StoredOverride{o}, revision: o.Revision}); err != nil {
+			if err := b.update(change{put: []*StoredOverride{o}, revision: o.Revision}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -116,17 +116,19 @@ func FuzzReadPages(f *testing.F) {
 			t.Fatal(err)
 		}
 		defer again.file.Close()
-		if want := found.state.with(o); len(again.damage) > 0 || !again.state.same(want) {
+		if want := found.state.with(map[spec.OverrideKey]*StoredOverride{o.Key(): o}, o.Revision); len(again.damage) > 0 || !again.state.same(want) {
 			t.Fatalf("%v, want %v, got %v", again.damage, want, again.state)
 		}
 	})
 }
 
 func FuzzDecodeStored(f *testing.F) {
-	f.Add("web/a", []byte(`{"kind":"patch","body":{"weight":0},"reason":"x","by":"me","at":"2026-01-02T03:04:05Z","revision":7}`))
-	f.Add("web", []byte(`{"kind":"hide","at":"2026-01-02T03:04:05+01:00","until":"9999-12-31T23:59:59-12:00"}`))
-	f.Fuzz(func(t *testing.T, object string, payload []byte) {
-		o, err := decodeStored(object, seal(object, payload))
+	f.Add("web/a", []byte(`{"kind":"patch","body":{"weight":0},"reason":"x","by":"me","at":"2026-01-02T03:04:05Z","revision":7}`), false)
+	f.Add("web", []byte(`{"kind":"hide","at":"2026-01-02T03:04:05+01:00","until":"9999-12-31T23:59:59-12:00"}`), true)
+	f.Add("web"+endMark, []byte(`{"kind":"hide","at":"2026-01-02T03:04:05+01:00","until":"2026-12-31T23:59:59Z"}`), false)
+	f.Add("web"+endMark, []byte(`{"kind":"hide","at":"2026-01-02T03:04:05+01:00"}`), false)
+	f.Fuzz(func(t *testing.T, key string, payload []byte, old bool) {
+		o, err := decodeStored(key, seal(key, payload), old)
 		if err != nil {
 			return
 		}
@@ -134,8 +136,8 @@ func FuzzDecodeStored(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, err := decodeStored(object, value)
-		if err != nil || fmt.Sprintf("%+v", again) != fmt.Sprintf("%+v", o) {
+		again, err := decodeStored(fileKey(o.Key()), value, false)
+		if err != nil || fmt.Sprintf("%+v", *again) != fmt.Sprintf("%+v", *o) {
 			t.Fatalf("%+v became %+v, %v", o, again, err)
 		}
 	})

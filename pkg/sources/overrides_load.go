@@ -17,6 +17,7 @@ type overrideContents struct {
 	state  *overrideState
 	damage []error // what is wrong with it; nil: nothing
 	sparse bool    // it is worth compacting
+	old    bool    // it has an earlier layout
 
 	readOnly bool // the file system is: file is not open for writing
 }
@@ -115,23 +116,33 @@ func contentsOf(pages *boltPages) (overrideContents, error) {
 			about[string(r.key)], _ = strconv.ParseUint(string(text), 10, 64)
 		}
 	}
-	switch layout := about[string(keyLayout)]; {
+	layout := about[string(keyLayout)]
+	found.old = layout != 0 && layout < overrideLayout
+	switch {
 	case layout > overrideLayout:
 		return found, errBoltNewer
 	case layout == 0 && len(found.damage) == 0:
 		found.damage = append(found.damage, errors.New("it does not say what it is"))
 	}
+	var list []*StoredOverride
 	for _, r := range pages.buckets[string(bucketOverrides)] {
-		o, err := decodeStored(string(r.key), r.value)
+		o, err := decodeStored(string(r.key), r.value, found.old)
 		if err != nil {
 			found.damage = append(found.damage, fmt.Errorf("the override of %s is lost: %w", quoteShort(string(r.key)), bare(err)))
 			continue
 		}
-		found.state.list = append(found.state.list, o)
-		found.state.bytes += o.weight()
-		found.state.revision = max(found.state.revision, o.Revision)
+		list = append(list, o)
 	}
-	found.state.revision = max(found.state.revision, about[string(keyRevision)])
+	var audit []*Entry
+	for _, r := range pages.buckets[string(bucketAudit)] { // a file of an earlier gorb has none
+		e, err := decodeEntry(r.key, r.value)
+		if err != nil {
+			found.damage = append(found.damage, fmt.Errorf("the entry %x of the audit is lost: %w", r.key, err))
+			continue
+		}
+		audit = append(audit, e)
+	}
+	found.state = stateOf(list, about[string(keyRevision)], audit)
 	return found, nil
 }
 
@@ -146,7 +157,7 @@ func bare(err error) error {
 // ErrSetAside says that something in the state directory was damaged, is kept under another name, and is done without.
 var ErrSetAside = errors.New("what was there is kept")
 
-// begin reads the file at the start, and writes it where it is missing, damaged or mostly empty. With a state, the error
+// begin reads the file at the start, and writes it where it is missing, damaged, mostly empty or of an earlier layout. With a state, the error
 // says what is wrong while everything goes on.
 func (f *overrideFile) begin() (*overrideState, error) {
 	found, err := f.load()
@@ -166,7 +177,7 @@ func (f *overrideFile) begin() (*overrideState, error) {
 		return found.state, err
 	}
 	_ = os.Remove(f.path + ".new") // of one that was killed; it counts for nothing
-	if len(found.damage) == 0 && !found.sparse {
+	if len(found.damage) == 0 && !found.sparse && !found.old {
 		if f.open, err = openBolt(found.file); err != nil {
 			err = fmt.Errorf("open %s: %w", f.path, err)
 		}

@@ -45,6 +45,13 @@ func putOverride(t *testing.T, s *OverrideStore, list ...spec.Override) {
 	}
 }
 
+// clearOverride clears what lasts of a service.
+func clearOverride(t *testing.T, s *OverrideStore, service string) {
+	t.Helper()
+	_, err := s.Write(t.Context(), []Write{{Override: override("", service, "")}}, nil)
+	must(t, err)
+}
+
 // told is what a store has, in short.
 func told(s *OverrideStore) string {
 	var b strings.Builder
@@ -80,9 +87,7 @@ func TestOverridesAreKept(t *testing.T) {
 		override(spec.Hide, "web/b", ""),
 		override(spec.Patch, "dns", `{"port": 53}`),
 	)
-	if _, err := s.Delete(t.Context(), "dns", ""); err != nil {
-		t.Fatal(err)
-	}
+	clearOverride(t, s, "dns")
 	before := s.List()
 	s = reopened(t, s, dir)
 	equal(t, "after a restart", before, s.List())
@@ -96,7 +101,9 @@ func TestOverridesAreKept(t *testing.T) {
 		t.Errorf("a deletion counts as a revision: %v, %v", o, ok)
 	}
 	var order []string
-	for _, o := range s.Snapshot() {
+	list, revision := s.Snapshot()
+	equal(t, "revision", uint64(6), revision)
+	for _, o := range list {
 		order = append(order, o.Object())
 	}
 	equal(t, "snapshot", "web/a web/b web", strings.Join(order, " "))
@@ -116,22 +123,36 @@ func TestOverrideOverAnother(t *testing.T) {
 		was, o spec.Override
 		want   string // kind and body, or the error
 	}{
-		"set on set":     {override(spec.Set, "web", `{"port":1,"host":"a"}`), override(spec.Set, "web", `{"port":2}`), `set {"port":2}`},
-		"set on patch":   {patch(`{"host":"a"}`), override(spec.Set, "web", `{"port":2}`), `set {"port":2}`},
-		"set on hide":    {override(spec.Hide, "web", ""), override(spec.Set, "web", `{"port":2}`), `set {"port":2}`},
-		"hide on set":    {override(spec.Set, "web", `{"port":1}`), override(spec.Hide, "web", ""), "hide "},
-		"patch on set":   {override(spec.Set, "web", `{"port":1,"host":"a"}`), patch(`{"port":2}`), `set {"host":"a","port":2}`},
+		"set on set": {override(spec.Set, "web", `{"port":1,"host":"a"}`), override(spec.Set, "web", `{"port":2}`), `set {"port":2}`},
+		"set without backends": {
+			override(spec.Set, "web", `{"port":1,"backends":{"a":{"host":"b"}}}`), override(spec.Set, "web", `{"port":2}`), `set {"backends":{"a":{"host":"b"}},"port":2}`,
+		},
+		"set of no backends": {
+			override(spec.Set, "web", `{"port":1,"backends":{"a":{"host":"b"}}}`), override(spec.Set, "web", `{"port":2,"backends":{}}`), `set {"port":2,"backends":{}}`,
+		},
+		"set on patch": {patch(`{"host":"a"}`), override(spec.Set, "web", `{"port":2}`), `set {"port":2}`},
+		"set on hide":  {override(spec.Hide, "web", ""), override(spec.Set, "web", `{"port":2}`), `set {"port":2}`},
+		"hide on set":  {override(spec.Set, "web", `{"port":1}`), override(spec.Hide, "web", ""), "hide "},
+		"patch on set": {override(spec.Set, "web", `{"port":1,"host":"a"}`), patch(`{"port":2}`), `set {"host":"a","port":2}`},
+		"null on set": {
+			override(spec.Set, "web", `{"port":1.50,"host":"a","pulse":{"type":"tcp"}}`), patch(`{"host":null,"pulse":{"type":null},"backends":{"a":{"port":null}}}`),
+			`set {"backends":{"a":{}},"port":1.50,"pulse":{}}`,
+		},
+		"null on patch":  {patch(`{"port":1}`), patch(`{"port":null}`), `patch {"port":null}`},
 		"patch on patch": {patch(`{"port":1}`), patch(`{"host":"<"}`), `patch {"host":"<","port":1}`},
 		"tables merge": {
 			patch(`{"pulse":{"type":"http","args":{"path":"/","x":[1,2]}},"flags":"a"}`),
 			patch(`{"pulse":{"args":{"x":[3]}},"flags":{"b":1.50}}`),
 			`patch {"flags":{"b":1.50},"pulse":{"args":{"path":"/","x":[3]},"type":"http"}}`,
 		},
-		"later end":      {until(patch(`{"port":1}`), soon), until(patch(`{"host":"a"}`), later), `patch {"host":"a","port":1}`},
-		"patch on hide":  {override(spec.Hide, "web", ""), patch(`{"port":1}`), "override of web: it is hidden (me: test); clear that first"},
-		"ends on stays":  {patch(`{"port":1}`), until(patch(`{"host":"a"}`), soon), "override of web: there is a patch without end (me: test), which would end with this one; clear that, or give this one no end"},
-		"stays on ends":  {until(patch(`{"port":1}`), soon), patch(`{"host":"a"}`), "override of web: there is a patch that ends at " + soon.Format(time.RFC3339) + " (me: test) and would not any more; clear that, or give this one an end"},
-		"set over stays": {patch(`{"port":1}`), until(override(spec.Set, "web", `{"host":"a"}`), soon), `set {"host":"a"}`},
+		"later end": {until(patch(`{"port":1}`), soon), until(patch(`{"port":2,"host":"a"}`), later), `patch {"host":"a","port":2}`},
+		"same end":  {until(patch(`{"port":1}`), soon), until(patch(`{"host":"a"}`), soon), `patch {"host":"a","port":1}`},
+		"end of more": {
+			until(patch(`{"port":1}`), soon), until(patch(`{"host":"a"}`), later),
+			"override of web: there is a patch (me: test) that ends at " + soon.Format(time.RFC3339) +
+				", and all of it would end with this one; clear that, or change it without an end, which leaves it its own",
+		},
+		"patch on hide": {override(spec.Hide, "web", ""), patch(`{"port":1}`), "override of web: it is hidden (me: test); clear that first"},
 		"too deep": {
 			patch(strings.Repeat(`{"a":`, 20) + `{}` + strings.Repeat(`}`, 20)),
 			patch(strings.Repeat(`{"a":`, 20) + `{}` + strings.Repeat(`}`, 20)),
@@ -209,24 +230,20 @@ func TestOverridesThatAreRefused(t *testing.T) {
 			equal(t, "list", "", told(s))
 		})
 	}
-	_, err := s.Delete(t.Context(), "web", "a")
-	e, _ := errors.AsType[*OverrideError](err)
-	equal(t, "none", &OverrideError{Missing, `"web/a"`, "there is none"}, e)
 }
 
 func TestOverridesAreBounded(t *testing.T) {
 	t.Run("number", func(t *testing.T) {
 		s := openOverrides(t, "")
-		full := &overrideState{revision: maxOverrides}
+		var full []*StoredOverride
 		for i := range maxOverrides {
-			full.list = append(full.list, StoredOverride{Override: override(spec.Hide, fmt.Sprintf("s%04d", i), "")})
+			full = append(full, &StoredOverride{Override: override(spec.Hide, fmt.Sprintf("s%04d", i), ""), Revision: uint64(i + 1)})
 		}
-		s.state.Store(full)
+		s.state.Store(stateOf(full, 0, nil))
 		_, err := s.Put(t.Context(), override(spec.Hide, "more", ""))
 		equal(t, "error", "override of more: there are 10000 overrides already, and no more can be kept", fmt.Sprint(err))
 		putOverride(t, s, override(spec.Set, "s7000", `{}`))
-		_, err = s.Delete(t.Context(), "s0000", "")
-		must(t, err)
+		clearOverride(t, s, "s0000")
 		putOverride(t, s, override(spec.Hide, "more", ""))
 	})
 	t.Run("bytes", func(t *testing.T) {
@@ -254,8 +271,7 @@ func TestOverridesTellOfChanges(t *testing.T) {
 	putOverride(t, s, override(spec.Hide, "a", ""), override(spec.Hide, "b", ""))
 	equal(t, "changed", true, changed())
 	equal(t, "changed", false, changed())
-	_, err := s.Delete(t.Context(), "a", "")
-	must(t, err)
+	clearOverride(t, s, "a")
 	equal(t, "changed", true, changed())
 }
 
@@ -265,8 +281,6 @@ func TestOverridesDoNotWaitForEver(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	_, err := s.Put(ctx, override(spec.Hide, "a", ""))
-	equal(t, "error", "override of a: context deadline exceeded", fmt.Sprint(err))
-	_, err = s.Delete(ctx, "a", "")
 	equal(t, "error", "override of a: context deadline exceeded", fmt.Sprint(err))
 	equal(t, "list", "", told(s))
 	<-s.turn

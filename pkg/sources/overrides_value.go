@@ -13,6 +13,18 @@ import (
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
+// endMark is behind the object in the file's key of an override that ends. No name has it.
+const endMark = "\x00"
+
+// fileKey is the key of an override in the file: "web/a".
+func fileKey(key spec.OverrideKey) string {
+	name := spec.Override{Service: key.Service, Backend: key.Backend}.Object()
+	if key.Ends {
+		name += endMark
+	}
+	return name
+}
+
 // storedValue is an override as it is in the file, in JSON after its sum. The key says what it is about.
 type storedValue struct {
 	Kind     spec.OverrideKind `json:"kind"`
@@ -25,39 +37,45 @@ type storedValue struct {
 }
 
 // encodeStored returns the value of an override in the file.
-func encodeStored(o StoredOverride) ([]byte, error) {
+func encodeStored(o *StoredOverride) ([]byte, error) {
 	payload, err := compactJSON(storedValue{o.Kind, o.Body, o.Reason, o.By, o.At, o.Until, o.Revision})
 	if err != nil {
 		return nil, err
 	}
-	return seal(o.Object(), payload), nil
+	return seal(fileKey(o.Key()), payload), nil
 }
 
-// decodeStored is the reverse. It takes what tidy lets pass and nothing else, so that a sound sum is not all that is
-// asked of a value.
-func decodeStored(object string, value []byte) (StoredOverride, error) {
-	payload, err := unseal(object, value)
+// decodeStored is the reverse, of a file of an earlier layout where it is old. It takes what tidy lets pass and nothing else, so
+// that a sound sum is not all that is asked of a value.
+func decodeStored(key string, value []byte, old bool) (*StoredOverride, error) {
+	payload, err := unseal(key, value)
 	if err != nil {
-		return StoredOverride{}, err
+		return nil, err
 	}
 	var v storedValue
 	d := json.NewDecoder(bytes.NewReader(payload))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&v); err != nil {
-		return StoredOverride{}, err
+		return nil, err
 	}
-	service, backend, split := strings.Cut(object, "/")
+	service, backend, split := strings.Cut(strings.TrimSuffix(key, endMark), "/")
 	if split && backend == "" {
-		return StoredOverride{}, errors.New("it names no backend")
+		return nil, errors.New("it names no backend")
 	}
 	o := spec.Override{
 		Kind: v.Kind, Service: service, Backend: backend, Body: v.Body,
 		Reason: v.Reason, By: v.By, At: v.At.UTC(), Until: v.Until.UTC(),
 	}
-	if o, err = tidy(o); err != nil {
-		return StoredOverride{}, err
+	if isClear(o) {
+		return nil, errors.New("it has no kind")
 	}
-	return StoredOverride{Override: o, Revision: v.Revision}, nil
+	if o, err = tidy(o); err != nil {
+		return nil, err
+	}
+	if !old && key != fileKey(o.Key()) || old && key != o.Object() {
+		return nil, errors.New("it is at the place of another")
+	}
+	return &StoredOverride{Override: o, Revision: v.Revision}, nil
 }
 
 // seal puts the sum of a key and of what belongs to it before the latter: a value under the key of another is damage
@@ -118,6 +136,28 @@ func mergeTables(under, over []byte, depth int) ([]byte, error) {
 		a[key] = value
 	}
 	return compactJSON(a)
+}
+
+// withoutNulls leaves out of a JSON object, and of the objects in it, the keys that are null: what a merge patch leaves
+// of what it takes away (RFC 7386).
+func withoutNulls(body []byte) ([]byte, error) {
+	var table map[string]json.RawMessage
+	if err := json.Unmarshal(body, &table); err != nil {
+		return nil, err
+	}
+	for key, value := range table {
+		switch {
+		case string(value) == "null":
+			delete(table, key)
+		case isTable(value):
+			left, err := withoutNulls(value)
+			if err != nil {
+				return nil, err
+			}
+			table[key] = left
+		}
+	}
+	return compactJSON(table)
 }
 
 // isTable says whether valid JSON is an object.

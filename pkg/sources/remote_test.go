@@ -74,8 +74,8 @@ func (s *stage) Hold(name string, held bool) error {
 	return nil
 }
 
-func (s *stage) Snapshot() []spec.Override { return s.overrides }
-func (s *stage) Changed() <-chan struct{}  { return s.changed }
+func (s *stage) Snapshot() ([]spec.Override, uint64) { return s.overrides, 0 }
+func (s *stage) Changed() <-chan struct{}            { return s.changed }
 
 // onStage runs a test with a file that says config(100), and remote sources that have said nothing.
 func onStage(t *testing.T, memory map[string]string, test func(s *stage)) {

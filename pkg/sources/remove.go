@@ -146,7 +146,7 @@ func lost(from, to *spec.Desired) map[object]bool {
 			gone[object{service: id}] = true
 			now = &spec.Service{}
 		}
-		if slices.EqualFunc(s.Backends, now.Backends, sameBackend) {
+		if shared(s.Backends, now.Backends) || slices.EqualFunc(s.Backends, now.Backends, sameBackend) {
 			continue
 		}
 		stay := make(map[netip.AddrPort]bool, len(now.Backends))
@@ -161,6 +161,9 @@ func lost(from, to *spec.Desired) map[object]bool {
 	}
 	return gone
 }
+
+// shared says whether two slices are one: what an override did not change is.
+func shared(a, b []spec.Backend) bool { return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) }
 
 // sameBackend says whether the kernel could not tell two backends apart.
 func sameBackend(a, b spec.Backend) bool { return a.Host == b.Host && a.Port == b.Port }

@@ -65,7 +65,7 @@ func (s *stack) lay(p picks, overrides []spec.Override) (*whole, map[*layer]spec
 	for i, l := range w.order {
 		layers[i] = spec.Layer{Document: p[l], Sound: l.sound, Turn: l.stamp}
 	}
-	laid := spec.Lay(layers, overrides, s.finish)
+	laid := s.laying.Lay(layers, overrides, s.finish)
 	rejected := make(map[*layer]spec.Problems)
 	for i, problems := range laid.Rejected {
 		if l := w.order[i]; p[l] != l.sound {

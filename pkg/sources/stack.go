@@ -33,15 +33,20 @@ type stack struct {
 	orders   []order         // for the shell
 
 	overrides []spec.Override // the newest
+	revision  uint64          // of the store when they were
 
 	before   *spec.Desired        // what an earlier run left; nil: nothing is known of one
 	handed   *spec.Desired        // what was taken last; nil: nothing yet
 	next     *spec.Desired        // what is to be taken; nil: nothing new
+	serial   uint64               // of the newest that was to be handed over
 	accepted *spec.Desired        // the newest that counts: next, or else handed, or what the last good copies make
 	refused  string               // why the newest documents do not go together; "": they do
+	hopeless error                // why nothing valid can be made at all; nil: it can
 	aside    []Aside              // the overrides that do not go with the documents
 	dangling []spec.Override      // those without effect, because their object is gone
 	idle     []spec.Override      // those that hide what is not there
+	laying   spec.Layering        // of the newest documents
+	laid     *spec.Laid           // what accepted was made of; nil: it is not known any more
 	free     map[object]bool      // what was held and has been let go, until it leaves
 	origins  map[[2]string]origin // by names now, the services and backends that are held
 	said     voice
@@ -69,7 +74,7 @@ func newStack(l *Layers, now time.Time) *stack {
 		s.found(now, top.Source.Name(), top.Decl, top.First)
 	}
 	if l.Overrides != nil {
-		s.overrides = l.Overrides.Snapshot()
+		s.overrides, s.revision = l.Overrides.Snapshot()
 	}
 	return s
 }
@@ -153,8 +158,8 @@ func (s *stack) reload(now time.Time, wanted map[string]bool) []int {
 }
 
 // override takes in the overrides. They do not wait for documents, and what waits to be confirmed goes on waiting.
-func (s *stack) override(now time.Time, all []spec.Override) {
-	s.overrides = all
+func (s *stack) override(now time.Time, all []spec.Override, revision uint64) {
+	s.overrides, s.revision = all, revision
 	s.judge(now, cause{override: true})
 }
 
@@ -230,7 +235,7 @@ func sameDesired(a, b *spec.Desired) bool {
 		return a == b
 	}
 	if a.Incomplete != b.Incomplete || a.Gorb != b.Gorb || !reflect.DeepEqual(a.Consul, b.Consul) ||
-		!reflect.DeepEqual(a.IPVS, b.IPVS) || len(a.Services) != len(b.Services) {
+		!reflect.DeepEqual(a.Probe, b.Probe) || !reflect.DeepEqual(a.API, b.API) || !reflect.DeepEqual(a.IPVS, b.IPVS) || len(a.Services) != len(b.Services) {
 		return false
 	}
 	for i := range a.Services {

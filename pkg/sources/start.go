@@ -59,7 +59,7 @@ func (s *stack) resume() {
 	if err != nil {
 		return
 	}
-	s.accepted = s.completed(w.desired, w)
+	s.accepted, s.laid = s.completed(w.desired, w), nil
 	for l, doc := range before {
 		if l.sound = doc; doc != base[l] {
 			l.guard = resumed(limitsOf(l.decl))

@@ -57,8 +57,16 @@ type view struct {
 	status  Status
 	desired *spec.Desired        // the newest that counts; nil: nothing yet
 	held    map[[2]string]origin // by names now, the services and backends that are held
+	laid    *spec.Laid           // what desired was made of, but for what is held; nil: it is not known
 	stands  []standing           // what counts of the layers
 	guards  []guarded            // those that hold something
+
+	hopeless error    // why nothing valid can be made of what is there; nil: it can
+	started  bool     // there is something that counts, as far as it is valid
+	missing  []string // the sources that have not been heard yet
+
+	revision uint64        // of the store, up to which overrides have been looked at
+	newer    chan struct{} // closed when there is a view of a newer one
 }
 
 // guarded is what the guard of a source holds.
@@ -77,8 +85,9 @@ type HeldObject struct {
 
 // view makes what others see.
 func (s *stack) view() *view {
-	v := &view{desired: s.accepted, held: s.origins, stands: s.stands(), status: Status{
-		Refused: s.refused, Overrides: s.overrides, Aside: s.aside, Dangling: s.dangling, Idle: s.idle, Doubted: len(s.removal.gone), Incomplete: len(s.missing()) > 0,
+	missing := s.missing()
+	v := &view{desired: s.accepted, laid: s.laid, revision: s.revision, hopeless: s.hopeless, started: s.started, missing: missing, held: s.origins, stands: s.stands(), status: Status{
+		Refused: s.refused, Overrides: s.overrides, Aside: s.aside, Dangling: s.dangling, Idle: s.idle, Doubted: len(s.removal.gone), Incomplete: len(missing) > 0,
 	}}
 	order := s.arranged(s.newest())
 	for _, l := range s.layers {

@@ -29,6 +29,7 @@ type Trial struct {
 	Away      []Away        // the sources that cannot be had, whose last good copies count
 	Overrides int           // how many have an effect
 	Unread    []error       // why last good copies cannot be read
+	Own       []string      // the keys of settings that are the sources' own, because what Try was given leaves them out
 
 	good []order
 }

@@ -157,7 +157,7 @@ func TestTrialRefuses(t *testing.T) {
 
 // What is proposed to layers that run goes by what counts there, and changes nothing.
 func TestTry(t *testing.T) {
-	p := newPaged(t, "[services.local]\nhost = \"10.0.1.1\"\nport = 80\n")
+	p := newPaged(t, "[gorb]\ninterface = 'eth7'\nresync = '1m'\n[probe]\nmax_exec = 7\n[services.local]\nhost = \"10.0.1.1\"\nport = 80\n")
 	p.says(many(4))
 	all, err := Once{Away: true}.Read(t.Context(), []string{p.main})
 	must(t, err)
@@ -220,6 +220,20 @@ func TestTry(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) { equal(t, "trial", tt.want, try(tt.accept, tt.proposals...)) })
 	}
+	// What is not about services is as it is, unless it is said.
+	for text, want := range map[string]string{
+		"[services]\n": "eth7 1m0s [gorb.interface gorb.resync probe.max_exec] 7",
+		"[gorb]\nresync = '2m'\nenv = false\n[defaults.service]\nmethod = 'rr'\n": "eth7 2m0s [gorb.interface probe.max_exec] 7",
+	} {
+		trial, err := l.Try([]Proposal{{"it", doc(text)}}, false)
+		must(t, err)
+		d := trial.Desired
+		equal(t, text, want, fmt.Sprint(d.Gorb.Interface, " ", d.Gorb.Resync, " ", trial.Own, " ", d.Probe.MaxExec))
+	}
+	// What one of the sources itself does not say any more is gone.
+	trial, err := l.Try([]Proposal{{p.main, none}}, false)
+	must(t, err)
+	equal(t, "of the file itself", "eth0 30s []", fmt.Sprint(trial.Desired.Gorb.Interface, " ", trial.Desired.Gorb.Resync, " ", trial.Own))
 	if !sameDesired(l.Desired(), before) { // which a reading meanwhile may have made anew
 		t.Error("what counts has changed")
 	}

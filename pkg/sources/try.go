@@ -48,8 +48,9 @@ func (s *stack) stands() []standing {
 
 // Try finds what would count if these were the sources, the lowest first, and a Reload had just read them; no proposals
 // are the sources as they are. What remote sources of the same names would remove is held as it would be, unless accept.
-// The overrides are laid on top. The error is spec.Problems where what is proposed is not valid. Nothing changes by it,
-// and it may be called from anywhere.
+// The overrides are laid on top. Services and [defaults] are those of the proposals alone; what these leave out of the other
+// tables is what the sources say now that none of them stands for (Trial.Own), because it is of the daemon and of the machine
+// that it runs on. The error is spec.Problems where what is proposed is not valid. Nothing changes by it, and it may be called from anywhere.
 func (l *Layers) Try(proposals []Proposal, accept bool) (*Trial, error) {
 	v := l.snapshot.Load()
 	if v.desired == nil {
@@ -57,17 +58,22 @@ func (l *Layers) Try(proposals []Proposal, accept bool) (*Trial, error) {
 	}
 	now := time.Now()
 	s := v.stack(now, l.finish)
+	own := v.documentsBeside(proposals)
 	if len(proposals) == 0 {
 		for _, st := range v.stands {
 			if st.part {
 				s.propose(now, st, st.document)
 			}
 		}
+	} else {
+		settings := spec.SettingsOf(ownSettings, own...)
+		s.propose(now, standing{name: ownSettings, document: settings}, settings)
 	}
 	known := make(map[string]standing)
 	for _, st := range v.stands {
 		known[st.name] = st
 	}
+	proposed := make([]*spec.Document, 0, len(proposals))
 	for i, p := range proposals {
 		st, was := known[p.Name]
 		switch {
@@ -82,6 +88,7 @@ func (l *Layers) Try(proposals []Proposal, accept bool) (*Trial, error) {
 		}
 		st.name = p.Name
 		s.propose(now, st, p.Document)
+		proposed = append(proposed, p.Document)
 	}
 	s.bystanders(v.stands)
 	s.judge(now, cause{asked: true})
@@ -91,7 +98,26 @@ func (l *Layers) Try(proposals []Proposal, accept bool) (*Trial, error) {
 	if accept {
 		s.acceptAll(now)
 	}
-	return s.trial(), nil
+	trial := s.trial()
+	if len(proposals) > 0 {
+		trial.Own = spec.LeftOut(own, proposed)
+	}
+	return trial, nil
+}
+
+// ownSettings is what the layer of the settings is called that the proposals leave out.
+const ownSettings = "the settings of this gorb"
+
+// documentsBeside are those that count of other sources than these, the lowest first.
+func (v *view) documentsBeside(proposals []Proposal) []*spec.Document {
+	var docs []*spec.Document
+	for _, st := range v.stands {
+		proposed := slices.ContainsFunc(proposals, func(p Proposal) bool { return p.Name == st.name })
+		if st.part && st.document != nil && !proposed {
+			docs = append(docs, st.document)
+		}
+	}
+	return docs
 }
 
 // stack begins a stack with what counts.
