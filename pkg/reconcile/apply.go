@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +81,12 @@ func apply(ctx context.Context, k Kernel, h Host, plan *Plan, not barred) []Resu
 
 // called returns what a service is called. One that is moved to another address is one service: the old identity and
 // the new have one name.
-func (p *Plan) called(key kernel.ServiceKey) string { return cmp.Or(p.Names[key], key.String()) }
+func (p *Plan) called(key kernel.ServiceKey) string {
+	if name := p.Names[key]; name != "" {
+		return name
+	}
+	return key.String()
+}
 
 // applyTable does the operations of a phase on the table.
 func (a *applier) applyTable(ctx context.Context, b batch) {

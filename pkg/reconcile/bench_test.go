@@ -124,7 +124,7 @@ func BenchmarkDecide(b *testing.B) {
 	for i := range d.Services {
 		m.Services[KeyOf(&d.Services[i])] = Owned{Name: d.Services[i].Name, Drain: time.Minute}
 	}
-	in := Input{Desired: d, Memory: m, Observed: held(WantedTable(d)), Now: noon, index: newIndex(d)}
+	in := Input{Desired: d, Memory: m, Observed: held(WantedTable(d)), Now: noon, index: newIndex(d, nil)}
 	b.ReportAllocs()
 	for b.Loop() {
 		if !Decide(in).Empty() {
@@ -230,7 +230,7 @@ func BenchmarkReplaceAll(b *testing.B) {
 			}
 			d.Services = append(d.Services, s)
 		}
-		return newIndex(d)
+		return newIndex(d, nil)
 	}
 	one, two := many(1), many(2)
 	a := newAnswers()

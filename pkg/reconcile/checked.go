@@ -24,6 +24,7 @@ type checked struct {
 	checks  Checks
 	watches Watches
 	note    func(service string, c probe.Counts)
+	turned  func(Turned) // nil: nobody is told
 
 	known
 	counts map[string]probe.Counts         // as they were noted, by service
@@ -59,8 +60,12 @@ func (c *checked) take(news []probe.News) map[kernel.ServiceKey]bool {
 			continue
 		}
 		// What is gone was so in a Set before the newest, or it would not be declared.
+		was := c.overlay.Health[n.Ref].Status
 		if target, checked := c.targets[n.Ref]; !checked || n.Gone || target != n.Target || !c.overlay.Health.Apply(n.Change) {
 			continue
+		}
+		if c.turned != nil && was != n.Verdict.Status {
+			c.turned(newTurned(was, n))
 		}
 		scope[KeyOf(c.index.named(n.Service))] = true
 	}

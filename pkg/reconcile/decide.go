@@ -40,7 +40,7 @@ type Input struct {
 // Decide makes the plan of a pass. It is a pure function: the same input gives the same plan.
 func Decide(in Input) *Plan {
 	if in.index == nil {
-		in.index = newIndex(in.Desired)
+		in.index = newIndex(in.Desired, nil)
 	}
 	d := decider{
 		Input: in,

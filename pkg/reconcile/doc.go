@@ -28,6 +28,12 @@
 // Without an engine (plan and apply beside no daemon) declared weights count, but what the kernel has at 0 and ought to be
 // checked stays there: it may be down.
 //
+// # Who waits
+//
+// A configuration has a serial number. Reconciler.Await returns when passes have followed it, with what was done for some
+// services, what failed or was held back there, and what is still to come: what is not in the kernel as it was declared,
+// the outcome says why. What somebody has read of a service counts until Reconciler.Written is another.
+//
 // # What is gorb's
 //
 // IPVS has no owner tags, so ownership is gorb's own durable memory (Store): the services that it created, or that its

@@ -18,7 +18,12 @@ type index struct {
 	hosts map[netip.Addr][]kernel.ServiceKey // services by virtual address; nil where none is put on an interface
 }
 
-func newIndex(d *spec.Desired) *index {
+// newIndex makes the index of a configuration. Was is one from before, or nil: where both declare the same services, whatever
+// is in them, they share what does not depend on more.
+func newIndex(d *spec.Desired, was *index) *index {
+	if was != nil && was.sameKeys(d) {
+		return &index{Desired: d, of: was.of, hosts: was.hosts}
+	}
 	x := &index{Desired: d, of: make(map[kernel.ServiceKey]int32, len(d.Services))}
 	for i := range d.Services {
 		x.of[KeyOf(&d.Services[i])] = int32(i)
@@ -33,6 +38,22 @@ func newIndex(d *spec.Desired) *index {
 		}
 	}
 	return x
+}
+
+// sameKeys reports whether another configuration has services of the same identities in the same places, and puts the
+// addresses of the same on an interface or none.
+func (x *index) sameKeys(d *spec.Desired) bool {
+	if (x.Gorb.VIP.Name == "") != (d.Gorb.VIP.Name == "") || len(x.Services) != len(d.Services) {
+		return false
+	}
+	for i := range d.Services {
+		was, is := &x.Services[i], &d.Services[i]
+		if was.OwnHost != is.OwnHost || was.Host != is.Host || was.Port != is.Port || was.Protocol != is.Protocol ||
+			was.Fwmark != is.Fwmark || was.Family != is.Family {
+			return false
+		}
+	}
+	return true
 }
 
 // service returns the declaration of a service, or nil.
@@ -95,14 +116,15 @@ func hasBackend(s *spec.Service, name string) bool {
 
 // changed adds the services to scope that two configurations declare differently.
 func changed(scope map[kernel.ServiceKey]bool, was, is *index) {
-	for key, i := range is.of {
-		if old := was.service(key); old == nil || !old.Equal(&is.Services[i]) {
-			scope[key] = true
+	for old, new := range paired(was.Desired, is.Desired) {
+		if old != nil && new != nil && old.Equal(new) {
+			continue
 		}
-	}
-	for key := range was.of {
-		if _, ok := is.of[key]; !ok {
-			scope[key] = true
+		if old != nil {
+			scope[KeyOf(old)] = true
+		}
+		if new != nil {
+			scope[KeyOf(new)] = true
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 type journal struct {
 	log  zerolog.Logger
 	said map[string]bool // what was wrong at the last pass
+	fell func(Fell)      // nil: nobody is told
 
 	elsewhere map[kernel.Address]bool    // what was said of addresses on other interfaces
 	allDown   map[kernel.ServiceKey]bool // the services of which it was said that all their backends are down

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
+	"github.com/gorb-io/gorb/pkg/probe"
 )
 
 // health logs which services have come to have no backend that is up, and which have one again; and where what leaves a
@@ -19,14 +20,23 @@ func (j *journal) health(whole bool, r *Report) {
 			j.log.Error().Stringer("service", key).Str("name", r.Plan.called(key)).Int("backends", s.Down).
 				Msg("all backends are down: nobody serves this service until one comes back")
 			j.allDown[key] = true
+			j.tellFell(r.Plan, key, s)
 		case j.allDown[key] && s.Up+s.Unchecked+s.Kept > 0:
 			j.log.Info().Stringer("service", key).Str("name", r.Plan.called(key)).Msg("a backend is up again")
 			delete(j.allDown, key)
+			j.tellFell(r.Plan, key, s)
 		}
 	}
 	j.waits(whole, r.Plan)
 	if whole {
 		maps.DeleteFunc(j.allDown, func(key kernel.ServiceKey, _ bool) bool { _, there := r.Plan.standings[key]; return !there })
+	}
+}
+
+// tellFell tells that a service came to be served by nobody, or by somebody again.
+func (j *journal) tellFell(p *Plan, key kernel.ServiceKey, s probe.Counts) {
+	if j.fell != nil {
+		j.fell(Fell{Service: p.called(key), Key: key, AllDown: j.allDown[key], Counts: s})
 	}
 }
 

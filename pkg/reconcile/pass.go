@@ -27,7 +27,8 @@ type Keeper struct {
 	draining map[kernel.ServiceKey]bool // the services in memory that have leaving backends
 	waiting  map[kernel.ServiceKey]bool // those in which something was held back
 	checked  *checked                   // nil: nobody checks
-	others   map[netip.Addr]bool        // the addresses of services that somebody else put on this host, as last read
+	writes   *writes
+	others   map[netip.Addr]bool // the addresses of services that somebody else put on this host, as last read
 }
 
 // NewKeeper returns the keeper of a table, with what its store remembers. Without a host, nil, what surrounds the table
@@ -38,6 +39,7 @@ func NewKeeper(k Kernel, h Host, s *Store, m Memory) *Keeper {
 		memory:   Memory{Services: make(map[kernel.ServiceKey]Owned, len(m.Services)), Host: m.Host.clone()},
 		draining: map[kernel.ServiceKey]bool{},
 		waiting:  map[kernel.ServiceKey]bool{},
+		writes:   newWrites(),
 	}
 	for key, o := range m.Services {
 		keeper.own(key, o)
@@ -68,7 +70,8 @@ type Report struct {
 	Read    time.Duration
 	Write   time.Duration
 
-	ofTable int // those of Errs that are about the table
+	ofTable int                        // those of Errs that are about the table
+	scope   map[kernel.ServiceKey]bool // what it was about in the end; nil: everything
 }
 
 // failed adds an error about the table.
@@ -109,6 +112,7 @@ func (k *Keeper) Pass(ctx context.Context, desired *spec.Desired, o Options) (*R
 		if err := k.observeHost(ctx, r, &in, query, widen); err != nil {
 			r.Errs = append(r.Errs, err)
 		}
+		r.about(in.Scope, round == 1)
 		var err error
 		if in.Observed, err = k.observe(ctx, r, in.Scope); err != nil {
 			if k.checked != nil {
@@ -141,7 +145,7 @@ func (k *Keeper) Pass(ctx context.Context, desired *spec.Desired, o Options) (*R
 // indexOf returns the index of a configuration, made when a pass is first about it.
 func (k *Keeper) indexOf(d *spec.Desired) *index {
 	if k.index == nil || k.index.Desired != d {
-		k.index = newIndex(d)
+		k.index = newIndex(d, k.index)
 	}
 	return k.index
 }
@@ -171,89 +175,6 @@ func (k *Keeper) together(x *index, scope map[kernel.ServiceKey]bool, addresses 
 	return all
 }
 
-// query returns what of the host a pass has to read. One about single services reads the addresses only where it may
-// have to put one there or take one away.
-func (k *Keeper) query(x *index, o Options) kernel.HostQuery {
-	if k.host == nil {
-		return kernel.HostQuery{}
-	}
-	q := HostQuery(x.Desired, k.memory)
-	if o.Scope == nil {
-		return q
-	}
-	return kernel.HostQuery{Addresses: q.Addresses && (o.Addresses || k.needsAddresses(x, o.Scope))}
-}
-
-// needsAddresses reports whether one of the services has no address yet, or an address that no service needs any more.
-func (k *Keeper) needsAddresses(x *index, scope map[kernel.ServiceKey]bool) bool {
-	for key := range scope {
-		addr := key.Addr.Addr()
-		put := k.memory.Host.Addresses[kernel.Address{Interface: x.Gorb.VIP.Name, Addr: addr}]
-		needed := x.hosts[addr] != nil && !k.others[addr]
-		if put != needed {
-			return true
-		}
-	}
-	return false
-}
-
-// observeHost reads what is asked for of the host. With widen, the services whose addresses are nowhere come into the
-// scope.
-func (k *Keeper) observeHost(ctx context.Context, r *Report, in *Input, q kernel.HostQuery, widen bool) error {
-	in.Host = nil
-	if !asks(q) {
-		return nil
-	}
-	start := time.Now()
-	state, err := k.host.Observe(ctx, q)
-	r.Read += time.Since(start)
-	in.Host = &state
-	if state.Addresses == nil {
-		return err
-	}
-	there := make(map[netip.Addr]bool, len(state.Addresses))
-	k.others = map[netip.Addr]bool{}
-	for a := range state.Addresses {
-		there[a.Addr] = true
-		if in.index.hosts[a.Addr] != nil && !k.memory.Host.Addresses[a] {
-			k.others[a.Addr] = true
-		}
-	}
-	if widen && in.Scope != nil {
-		scope := cloned(in.Scope)
-		for addr, keys := range in.index.hosts {
-			if there[addr] {
-				continue
-			}
-			for _, key := range keys {
-				scope[key] = true
-			}
-		}
-		in.Scope = scope
-	}
-	return err
-}
-
-// asks reports whether a query asks for anything.
-func asks(q kernel.HostQuery) bool { return len(q.Sysctls) > 0 || q.Timeouts || q.Sync || q.Addresses }
-
-// observe reads the services in scope.
-func (k *Keeper) observe(ctx context.Context, r *Report, scope map[kernel.ServiceKey]bool) (kernel.Table, error) {
-	start := time.Now()
-	defer func() { r.Read += time.Since(start) }()
-	if scope == nil {
-		return k.kernel.Observe(ctx)
-	}
-	if len(scope) == 0 {
-		return kernel.Table{}, nil
-	}
-	keys := make([]kernel.ServiceKey, 0, len(scope))
-	for key := range scope {
-		keys = append(keys, key)
-	}
-	return k.kernel.Observe(ctx, sortKeys(keys)...)
-}
-
 // act remembers and applies a plan. It returns what turned out to be other than it was read, unless this is the last
 // round, when it counts as failed.
 func (k *Keeper) act(ctx context.Context, r *Report, plan *Plan, last bool) *stales {
@@ -267,6 +188,7 @@ func (k *Keeper) act(ctx context.Context, r *Report, plan *Plan, last bool) *sta
 	start := time.Now()
 	results := apply(ctx, k.kernel, k.host, plan, not)
 	r.Write += time.Since(start)
+	k.writes.note(results)
 
 	next := &stales{services: map[kernel.ServiceKey]bool{}}
 	if !last {

@@ -23,6 +23,21 @@ func (r *Reconciler) Passes() Passes {
 	return Passes{Place: r.keeper.store.place}
 }
 
+// begin notes that Run begins with something.
+func (r *Reconciler) begin() {
+	now := time.Now()
+	r.began.Store(&now)
+}
+
+// Busy is for how long Run has been at one thing, such as a pass; 0: it waits for something to do. It may be called from
+// anywhere.
+func (r *Reconciler) Busy() time.Duration {
+	if began := r.began.Load(); began != nil {
+		return time.Since(*began)
+	}
+	return 0
+}
+
 // note remembers a pass for others to see.
 func (r *Reconciler) note(now time.Time, whole bool, report *Report) {
 	p := r.Passes()

@@ -52,7 +52,7 @@ func (k *Keeper) answer(q question) planned {
 		return planned{err: err}
 	}
 	if k.checked != nil {
-		in.index = newIndex(q.desired)
+		in.index = newIndex(q.desired, k.index)
 		in.Overlay = k.checked.under(in.index, in.Now)
 	}
 	return planned{plan: Decide(in)}

@@ -37,7 +37,7 @@ const (
 
 // Reconciler makes passes when there is reason to: a new configuration, a request, the end of the resync interval, a
 // backend that drains or is judged otherwise, an address that changed, a failure to be tried again. Everything it has belongs to the goroutine
-// of Run, but for passes.
+// of Run, but for passes, began, progress and what the keeper wrote.
 type Reconciler struct {
 	keeper    *Keeper
 	log       journal
@@ -49,7 +49,10 @@ type Reconciler struct {
 	retries int
 	contest contest
 
-	passes atomic.Pointer[Passes] // nil: there was none
+	passes   atomic.Pointer[Passes]    // nil: there was none
+	began    atomic.Pointer[time.Time] // since when Run is at one thing; nil: it waits
+	progress *progress
+	events   Events
 
 	judged map[kernel.ServiceKey]bool // the services that causeHealth is about
 
@@ -67,6 +70,7 @@ func New(k *Keeper, flush bool, log zerolog.Logger) *Reconciler {
 		flush:     flush,
 		log:       newJournal(log),
 		questions: make(chan question),
+		progress:  newProgress(),
 	}
 }
 
@@ -78,8 +82,9 @@ type Wakes struct {
 }
 
 // Run keeps the table until ctx ends, and then leaves it as it is. Until the first configuration nothing is read or
-// written.
+// written. It runs once.
 func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
+	defer close(r.progress.over)
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	var news <-chan []probe.News
@@ -88,11 +93,13 @@ func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 	}
 	for {
 		timer.Reset(time.Until(r.next()))
+		r.began.Store(nil)
 		var why cause
 		select {
 		case <-ctx.Done():
 			return nil
 		case d := <-wakes.Desired:
+			r.begin()
 			why = causeConfig
 			if r.desired == nil {
 				why = causeStart
@@ -101,6 +108,7 @@ func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 			}
 			r.desired = r.keeper.indexOf(d)
 		case n := <-news:
+			r.begin()
 			if r.judged = r.keeper.checked.take(n); len(r.judged) > 0 {
 				why = causeHealth
 			}
@@ -111,11 +119,13 @@ func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 				r.addressAt = time.Now().Add(r.contest.wait(time.Now()))
 			}
 		case q := <-r.questions:
+			r.begin()
 			q.answer <- r.keeper.answer(q)
 		case <-timer.C:
 			why = r.due(time.Now())
 		}
 		if r.desired != nil && why != "" {
+			r.begin()
 			r.pass(ctx, why)
 		}
 	}
@@ -153,7 +163,7 @@ func (r *Reconciler) due(now time.Time) cause {
 
 // pass makes one pass and decides when the next is due.
 func (r *Reconciler) pass(ctx context.Context, why cause) {
-	scope := r.scope(why)
+	scope, began := r.scope(why), time.Now()
 	report, err := r.keeper.Pass(ctx, r.desired.Desired, Options{
 		Scope: scope, Addresses: why == causeAddress, Flush: r.flush,
 	})
@@ -167,6 +177,7 @@ func (r *Reconciler) pass(ctx context.Context, why cause) {
 
 	now := time.Now()
 	r.note(now, scope == nil, report)
+	r.tellPassed(why, began, now, scope == nil, report)
 	if scope == nil {
 		r.resyncAt = now.Add(jitter(r.desired.Gorb.Resync))
 	}
@@ -187,6 +198,8 @@ func (r *Reconciler) pass(ctx context.Context, why cause) {
 		r.flush = false // it is for the first pass; what that could not delete stays
 	}
 	r.follow(scope == nil, report, now)
+	// What a pass for a configuration is not about is declared as it was, and the table follows that.
+	r.progress.note(r.desired.Desired, err == nil && (scope == nil || why == causeConfig), report, err)
 }
 
 // follow notes whether the table follows the configuration now, and when what failed is tried again: always by a pass

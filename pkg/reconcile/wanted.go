@@ -115,6 +115,11 @@ func sortDests(dests []kernel.RealServer) {
 
 func compareDests(a, b kernel.RealServer) int { return a.Compare(b.DestKey) }
 
+// SameService reports whether two declarations of a service are one to the kernel, whatever their backends are.
+func SameService(a, b *spec.Service) bool {
+	return KeyOf(a) == KeyOf(b) && declaredService(a) == declaredService(b)
+}
+
 // WantedTable returns the table that a configuration declares, as it would be if the kernel held nothing else.
 func WantedTable(d *spec.Desired) kernel.Table {
 	total := 0
