@@ -15,9 +15,10 @@ import (
 
 // Failure is the body of every answer that is an error, and the error that a Client makes of it.
 type Failure struct {
-	Code     int       `json:"-"` // the status
-	Message  string    `json:"error"`
-	Problems []Problem `json:"problems,omitempty"`
+	Code     int         `json:"-"` // the status
+	Header   http.Header `json:"-"` // what the answer has beside
+	Message  string      `json:"error"`
+	Problems []Problem   `json:"problems,omitempty"`
 }
 
 // Problem is one thing that is wrong.
