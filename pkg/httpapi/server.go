@@ -16,8 +16,11 @@ import (
 const (
 	// maxBody is how much of a request's body is read.
 	maxBody = 1 << 20
-	// maxConns is how many connections are served at once; others wait in the kernel's queue.
-	maxConns = 64
+	// socketConns is how many connections over the socket are served at once; others wait in the kernel's queue. Whoever
+	// takes all of TCP's leaves the operator these.
+	socketConns = 256
+	// tcpConns is the same of TCP. Of either the readers of events, who stay, may have most, and leave the rest to others.
+	tcpConns = 16 << 10
 	// writeTime is how long a request may take from its header to the last byte of the answer: who does not read does not
 	// keep a connection from others.
 	writeTime = time.Minute
@@ -50,7 +53,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log zerolog.Logg
 		}
 		ended <- err
 	}()
-	if err := s.Serve(netutil.LimitListener(l, maxConns)); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.Serve(netutil.LimitListener(l, socketConns)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-ended
