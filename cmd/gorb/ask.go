@@ -25,30 +25,30 @@ const (
 
 // asking is the flags of the commands that ask a gorb that runs.
 type asking struct {
-	socket   string
+	askedPlace
 	json     bool
 	patience time.Duration // 0: as usual
 }
 
 func (a *asking) declare(fs *pflag.FlagSet) {
-	fs.StringVar(&a.socket, "socket", defaultSocket, "the unix socket of the gorb that is asked")
+	a.askedPlace.declare(fs, defaultSocket, "the unix socket of the gorb that is asked")
 	fs.BoolVar(&a.json, "json", false, "print JSON")
 }
 
 // do asks, and decodes the answer into into; nil: it is dropped.
 func (a *asking) do(ctx context.Context, method, path string, body, into any) error {
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
 	patience := cmp.Or(a.patience, usualPatience)
 	if patience > usualPatience { // one that answers nobody is not waited for
 		var silent *httpapi.SilentError
-		if err := httpapi.NewClient(a.socket).Within(usualPatience).Do(ctx, "GET", "/sources", nil, nil); errors.As(err, &silent) {
+		if err := client.Within(usualPatience).Do(ctx, "GET", "/sources", nil, nil); errors.As(err, &silent) {
 			return silent
 		}
 	}
-	err := httpapi.NewClient(a.socket).Within(patience).Do(ctx, method, path, body, into)
-	if errors.Is(err, httpapi.ErrNoDaemon) {
-		return fmt.Errorf("%w; 'gorb run' starts one, and --socket names the socket of another", err)
-	}
-	return err
+	return a.explained(client.Within(patience).Do(ctx, method, path, body, into))
 }
 
 // An objectName names a service, or a backend of one.

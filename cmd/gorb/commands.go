@@ -9,7 +9,8 @@ import (
 func commands() []*command {
 	return []*command{
 		runCommand(), checkCommand(), planCommand(), applyCommand(), statusCommand(), probeCommand(), explainCommand(),
-		overrideCommand(), reloadCommand(), acceptCommand(), reorderCommand(), exportCommand(), completionCommand(), versionCommand(), helpCommand(),
+		overrideCommand(), reloadCommand(), acceptCommand(), reorderCommand(), exportCommand(), schemaCommand(), tokenCommand(),
+		completionCommand(), versionCommand(), helpCommand(),
 	}
 }
 

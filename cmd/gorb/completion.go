@@ -36,6 +36,17 @@ $fpath under the name _gorb; for fish, in ~/.config/fish/completions/gorb.fish.`
 	}
 }
 
+// verbsOf are the words of which one follows the name of a command; nil: it has none.
+func verbsOf(c *command) []string {
+	switch c.name {
+	case "override":
+		return overrideVerbs
+	case "token":
+		return tokenVerbs
+	}
+	return nil
+}
+
 // eachFlag calls do with each flag of a command.
 func (p *program) eachFlag(c *command, do func(*pflag.Flag)) {
 	fs, _ := p.flagSet(c)
@@ -56,8 +67,8 @@ func (p *program) completeBash() string {
 			flags = []string{"bash", "zsh", "fish"}
 		case "help":
 			flags = commandNames()
-		case "override":
-			flags = append(slices.Clone(overrideVerbs), flags...)
+		default:
+			flags = append(slices.Clone(verbsOf(c)), flags...)
 		}
 		fmt.Fprintf(&b, "    %s) flags='%s' ;;\n", c.name, strings.Join(flags, " "))
 	}
@@ -94,8 +105,8 @@ func (p *program) completeZsh() string {
 			}
 			fmt.Fprintf(&b, " \\\n      '--%s[%s]%s'", f.Name, quote(strings.NewReplacer("[", "(", "]", ")").Replace(f.Usage)), value)
 		})
-		if c.name == "override" {
-			fmt.Fprintf(&b, " \\\n      '2:what:(%s)'", strings.Join(overrideVerbs, " "))
+		if verbs := verbsOf(c); verbs != nil {
+			fmt.Fprintf(&b, " \\\n      '2:what:(%s)'", strings.Join(verbs, " "))
 		}
 		b.WriteString(" \\\n      '*:file:_files' ;;\n")
 	}
@@ -122,7 +133,11 @@ func (p *program) completeFish() string {
 		})
 	}
 	b.WriteString("complete -c gorb -f -n '__fish_seen_subcommand_from completion' -a 'bash zsh fish'\n")
-	fmt.Fprintf(&b, "complete -c gorb -f -n '__fish_seen_subcommand_from override' -a '%s'\n", strings.Join(overrideVerbs, " "))
+	for _, c := range commands() {
+		if verbs := verbsOf(c); verbs != nil {
+			fmt.Fprintf(&b, "complete -c gorb -f -n '__fish_seen_subcommand_from %s' -a '%s'\n", c.name, strings.Join(verbs, " "))
+		}
+	}
 	fmt.Fprintf(&b, "complete -c gorb -f -n '__fish_seen_subcommand_from help' -a '%s'\n", strings.Join(commandNames(), " "))
 	b.WriteString("complete -c gorb -F -n '__fish_seen_subcommand_from run check plan apply probe'\n")
 	return b.String()

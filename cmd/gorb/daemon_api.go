@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"os"
-
-	"github.com/rs/zerolog"
+	"time"
 
 	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/kernel"
@@ -26,21 +26,35 @@ type daemonAPI struct {
 	stateDir   string
 	engine     *probe.Engine // nil: nobody makes checks
 	live       *liveness
+	view       *tableView
+	tcp        *listening // nil: not over TCP
 }
 
 // reconciling is what is asked of the reconciler.
 type reconciling interface {
 	Passes() reconcile.Passes
+	Busy() time.Duration
 	Plan(ctx context.Context, desired *spec.Desired, flush bool) (*reconcile.Plan, error)
+	Await(ctx context.Context, serial uint64, services ...string) (reconcile.Outcome, error)
 }
 
-var _ httpapi.Daemon = daemonAPI{}
+var (
+	_ httpapi.Daemon        = daemonAPI{}
+	_ httpapi.Living        = daemonAPI{}
+	_ httpapi.MetricsSource = daemonAPI{}
+)
 
 // Registration is how the services are registered with Consul; nil: they are not to be.
 func (a daemonAPI) Registration() *sources.RegistrarStatus { return a.registrar.Status() }
 
 // Passes is what became of the passes over the table.
 func (a daemonAPI) Passes() reconcile.Passes { return a.reconciler.Passes() }
+
+// Busy is for how long the loop that keeps the table has been at one thing; 0: it waits.
+func (a daemonAPI) Busy() time.Duration { return a.reconciler.Busy() }
+
+// Listening is where the API is to be had over TCP; nil: nowhere.
+func (a daemonAPI) Listening() *httpapi.Listening { return a.tcp.now() }
 
 // Version is that of the program.
 func (daemonAPI) Version() string { return version }
@@ -70,7 +84,9 @@ func (a daemonAPI) Plan(ctx context.Context, o httpapi.PlanOptions) (*httpapi.Pl
 		return nil, httpapi.ErrOtherTable
 	}
 	trial, err := a.Layers.Try(o.Proposals, o.AcceptRemovals)
-	if err != nil {
+	if _, told := errors.AsType[spec.Problems](err); err != nil && !told && !errors.Is(err, sources.ErrNothingYet) {
+		return nil, httpapi.Fail(http.StatusUnprocessableEntity, err.Error()) // it is of what was proposed
+	} else if err != nil {
 		return nil, err
 	}
 	plan, err := a.reconciler.Plan(ctx, trial.Desired, o.Flush)
@@ -82,7 +98,7 @@ func (a daemonAPI) Plan(ctx context.Context, o httpapi.PlanOptions) (*httpapi.Pl
 	out.Warnings = newWarnings(trial.Desired.WarningsOn(kernel.Release()))
 	out.Daemon = &httpapi.Asked{
 		PID: os.Getpid(), Socket: trial.Desired.Gorb.Socket, Namespace: where.Namespace,
-		Sources: len(o.Proposals) == 0, Overrides: trial.Overrides,
+		Sources: len(o.Proposals) == 0, Overrides: trial.Overrides, Settings: trial.Own,
 	}
 	if out.Daemon.Sources {
 		a.own(out)
@@ -120,20 +136,5 @@ func (a daemonAPI) own(plan *httpapi.Plan) {
 				plan.Held[i].Until = s.Held.Until
 			}
 		}
-	}
-}
-
-// serve answers on the unix socket at path until ctx ends; "" is none. A gorb that cannot be asked keeps its table all the
-// same.
-func (a daemonAPI) serve(ctx context.Context, path string, log zerolog.Logger) {
-	if path == "" {
-		return
-	}
-	l, err := httpapi.Listen(path)
-	if err == nil {
-		err = httpapi.Serve(ctx, l, httpapi.NewMux(a), log)
-	}
-	if err != nil {
-		log.Error().Err(err).Msg("gorb cannot be asked: 'gorb override' and the like do not work")
 	}
 }

@@ -74,15 +74,17 @@ func (a daemonAPI) healthOf(ctx context.Context, desired *spec.Desired, names []
 
 // servicesNamed are those of the names, or all if there are none.
 func servicesNamed(d *spec.Desired, names []string) []*spec.Service {
-	wanted := make(map[string]bool, len(names))
-	for _, name := range names {
-		wanted[name] = true
-	}
 	var list []*spec.Service
-	for i := range d.Services {
-		if s := &d.Services[i]; len(names) == 0 || wanted[s.Name] {
-			list = append(list, s)
+	if len(names) > 0 {
+		for _, name := range slices.Compact(slices.Sorted(slices.Values(names))) {
+			if s := d.Service(name); s != nil {
+				list = append(list, s)
+			}
 		}
+		return list
+	}
+	for i := range d.Services {
+		list = append(list, &d.Services[i])
 	}
 	return list
 }
@@ -244,7 +246,7 @@ func newCheck(s *spec.Service, b *spec.Backend) httpapi.Check {
 		if p.Args.Port != 0 {
 			port = p.Args.Port
 		}
-		c.Target = netip.AddrPortFrom(host, port).String() + p.Args.Path
+		c.Target = netip.AddrPortFrom(host, port).String() + spec.HidePath(p.Args.Path)
 	}
 	return c
 }

@@ -257,7 +257,10 @@ func BenchmarkHealth(b *testing.B) {
 	}
 	ctx, cancel := context.WithCancel(b.Context())
 	done := make(chan error)
-	go func() { done <- httpapi.Serve(ctx, listener, httpapi.NewMux(l), zerolog.Nop()) }()
+	go func() {
+		access := httpapi.NewAccess(zerolog.Nop(), time.Now)
+		done <- httpapi.Serve(ctx, httpapi.Peers(listener), httpapi.New(l, httpapi.Options{Access: access}), nil, zerolog.Nop())
+	}()
 	defer func() { cancel(); <-done }()
 	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)

@@ -60,6 +60,7 @@ A configuration, gorb.toml:
 
 'gorb help COMMAND' says more of each. SOURCE is a file, '-', a directory or a URL; where several are named, a later one
 wins, field by field; without any it is ` + defaultFile + `.
+What asks a gorb that runs asks the one on this host, or with --server URL another, with the token in ` + tokenEnv + `.
 Exit codes: 0 fine, 1 error, 2 wrong usage, 3 something to do (plan --exit-code).
 `)
 	_, err := fmt.Fprint(p.stdout, b.String())

@@ -71,6 +71,15 @@ func (f *files) override(d *spec.Desired) *spec.Desired {
 	return d.WithInterface(f.iface)
 }
 
+// checkInterface says why the interface of the flag has no address, as one that does not exist; nobody may need it now.
+func (f *files) checkInterface() error {
+	if f.iface == "" {
+		return nil
+	}
+	_, err := kernel.InterfaceAddr(f.iface, nil)
+	return err
+}
+
 // resolve gives the services without host the first address of the interface that is not a virtual one.
 func resolve(d *spec.Desired) (*spec.Desired, error) {
 	if len(d.NeedHost()) == 0 {

@@ -136,15 +136,12 @@ func (p *program) dispatch(ctx context.Context, args []string) error {
 // call parses the flags of a command and runs it.
 func (p *program) call(ctx context.Context, c *command, args []string) error {
 	fs, do := p.flagSet(c)
-	if err := refuseUnsupported(args); err != nil {
-		return &usageError{c.name, err}
-	}
-	err := fs.Parse(args)
+	err := fs.Parse(spell(args))
 	if errors.Is(err, pflag.ErrHelp) {
 		return p.helpFor(c)
 	}
 	if err != nil {
-		return &usageError{c.name, err}
+		return &usageError{c.name, flagError(err)}
 	}
 	err = do(ctx, fs.Args())
 	var usage *usageError
@@ -161,19 +158,4 @@ func (p *program) flagSet(c *command) (*pflag.FlagSet, func(context.Context, []s
 	fs.Usage = func() {}
 	fs.SortFlags = false
 	return fs, c.flags(p, fs)
-}
-
-// refuseUnsupported refuses the long flags of GORB that it wrote with one dash and that gorb does not have yet: pflag
-// would read -vipi as -v -i pi.
-func refuseUnsupported(args []string) error {
-	for _, a := range args {
-		if a == "--" {
-			return nil
-		}
-		name, _, _ := strings.Cut(a, "=")
-		if name == "-vipi" || strings.HasPrefix(name, "-store") {
-			return fmt.Errorf("%s is not yet supported", name)
-		}
-	}
-	return nil
 }

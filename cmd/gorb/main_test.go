@@ -104,11 +104,16 @@ func checkTable(t *testing.T, file string) {
 // scriptCommands are the commands that the stories have beside testscript's own.
 func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"ns":       inNamespace,
-		"wait-for": waitFor,
-		"signal":   sendSignal,
-		"rewrite":  rewrite,
-		"shows":    shows,
+		"ns":            inNamespace,
+		"wait-for":      waitFor,
+		"signal":        sendSignal,
+		"rewrite":       rewrite,
+		"shows":         shows,
+		"rest":          restRequest,
+		"certificates":  makeCertificates,
+		"new-namespace": newNamespace,
+		"far":           farRequest,
+		"until-rest":    untilRest,
 	}
 }
 

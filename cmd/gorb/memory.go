@@ -23,6 +23,8 @@ const (
 	// giveBackAfter is how long after a new configuration the memory is given back that reading it and the first checks took:
 	// by then most of them have answered, or not in time.
 	giveBackAfter = 15 * time.Second
+	// boundEvery is the least time between two looks at how many backends are checked.
+	boundEvery = time.Second
 )
 
 // boundMemory sets how much memory gorb takes, unless the operator has set GOMEMLIMIT and GOGC.
@@ -39,18 +41,26 @@ func boundMemory(checked int) {
 	}
 }
 
-// giveBack gives memory back some time after each new configuration, of which it is told by newer, until ctx ends. Go does so
-// by itself, but takes minutes.
-func giveBack(ctx context.Context, newer <-chan struct{}) error {
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
+// keepMemory bounds the memory after each new configuration, of which it is told by newer, and gives back some time after
+// it what is not in use, until ctx ends. Go does that by itself, but takes minutes. To count the backends of the largest
+// configuration takes long and changes of single ones come by the hundred a second, so that is done once in boundEvery.
+func keepMemory(ctx context.Context, newer <-chan struct{}, desired func() *spec.Desired) error {
+	timer, bound := time.NewTimer(time.Hour), time.NewTimer(time.Hour)
 	defer timer.Stop()
+	defer bound.Stop()
+	timer.Stop()
+	bound.Stop()
+	var due time.Time // when it may be bound again
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-newer:
 			timer.Reset(giveBackAfter)
+			bound.Reset(time.Until(due))
+		case <-bound.C:
+			boundMemory(checkedOf(desired()))
+			due = time.Now().Add(boundEvery)
 		case <-timer.C:
 			debug.FreeOSMemory()
 		}

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -28,8 +30,9 @@ func overrideCommand() *command {
 		name:    "override",
 		args:    strings.Join(overrideVerbs, "|") + " [SERVICE[/BACKEND]] [KEY=VALUE...]",
 		summary: "change a service or backend at run time, over what the sources say",
-		text: `Asks the gorb that runs, which takes root or the group gorb. An override is on disk before
-this ends, and outlives a restart.
+		text: `Asks the gorb that runs, which takes root or the group gorb; with --server, one on another
+host, which takes a token with role write. An override is on disk before this ends, and
+outlives a restart.
 
   list [OBJECT...]            what there is, and whether it has an effect
   set OBJECT KEY=VALUE...     these are all fields that the object has; others have their
@@ -44,10 +47,12 @@ OBJECT is SERVICE or SERVICE/BACKEND. KEY is that of the file, and VALUE as TOML
 or a bare word such as dr or 10.0.0.1. Tables take dotted keys. With --file the object
 comes as JSON instead.
 
-There is at most one override of an object: a set or hide replaces the one before, a patch
-is merged into it. With --ttl it ends by itself; a patch that ends is not merged into what
-stays, nor the reverse. One that does not go with the sources is stored and does not
-count, which is an error here; it counts once it does.`,
+There is at most one override of an object that lasts: a set or hide replaces the one before,
+a patch is merged into it. With --ttl it is another one, which lies over that and ends by
+itself; clear --ending ends it early. What is written without --ttl meanwhile counts at
+once. One that does not go with the sources is stored and does not count, which is an
+error here; it counts once it does. What is likely a mistake, and what the kernel does not
+have at once, is said beside it.`,
 		examples: []string{
 			"gorb override patch web/a weight=50 --ttl 1h --reason 'slow disk'",
 			"gorb override set web/b host=10.1.0.9 port=8080 weight=10",
@@ -57,6 +62,8 @@ count, which is an error here; it counts once it does.`,
 			"gorb override set web --file - < web.json",
 			"gorb override list",
 			"gorb override clear web/a web/b",
+			"gorb override clear --ending web/a",
+			"gorb override --server https://lb1.example:4672 patch web/a weight=0 --ttl 15m",
 		},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			o := &overriding{program: p}
@@ -64,6 +71,7 @@ count, which is an error here; it counts once it does.`,
 			fs.StringVar(&o.reason, "reason", "", "what the override is for")
 			fs.StringVar(&o.by, "by", "", "whose it is (default the user's name, that of before sudo)")
 			fs.DurationVar(&o.ttl, "ttl", 0, "how long it lasts, such as 1h30m (default until it is cleared)")
+			fs.BoolVar(&o.ending, "ending", false, "with clear: only what ends by itself")
 			fs.StringVar(&o.file, "file", "", "read the object in JSON from a file, or - for standard input")
 			return func(ctx context.Context, args []string) error { return o.run(ctx, fs, args) }
 		},
@@ -77,6 +85,7 @@ type overriding struct {
 	reason string
 	by     string
 	ttl    time.Duration
+	ending bool
 	file   string
 }
 
@@ -112,12 +121,14 @@ func (o *overriding) run(ctx context.Context, fs *pflag.FlagSet, args []string) 
 // misplaced are the flags that say nothing with a verb.
 func misplaced(verb string) []string {
 	switch verb {
-	case "list", "clear":
-		return []string{"reason", "by", "ttl", "file"}
+	case "list":
+		return []string{"reason", "by", "ttl", "file", "ending"}
+	case "clear":
+		return []string{"by", "ttl", "file"}
 	case "hide":
-		return []string{"file"}
+		return []string{"file", "ending"}
 	}
-	return nil
+	return []string{"ending"}
 }
 
 // write stores an override.
@@ -141,8 +152,8 @@ func (o *overriding) write(ctx context.Context, kind spec.OverrideKind, word str
 			return err
 		}
 	}
-	var stored httpapi.Override
-	if err := o.do(ctx, "POST", "/overrides", change, &stored); err != nil {
+	var stored httpapi.OverrideWritten
+	if err := o.do(ctx, "POST", "/overrides?wait=500ms", change, &stored); err != nil {
 		return inWords(err, "override "+about.String())
 	}
 	line := strings.TrimSpace(fmt.Sprintf("%s %s %s", stored.Kind, about, compacted(stored.Body)))
@@ -152,8 +163,25 @@ func (o *overriding) write(ctx context.Context, kind spec.OverrideKind, word str
 	return errors.Join(o.say(&o.asking, stored, line), o.effect(stored))
 }
 
-// effect tells of an override that has none; one that does not go with the sources is an error.
-func (o *overriding) effect(stored httpapi.Override) error {
+// pending tells of what the kernel does not have yet.
+func (o *overriding) pending(came httpapi.InKernel) {
+	if came.Pending == "" {
+		return
+	}
+	until := ""
+	if !came.PendingUntil.IsZero() {
+		until = "; it waits until " + came.PendingUntil.Format(time.RFC3339) + " at the longest"
+	}
+	fmt.Fprintf(o.stderr, "note: the kernel does not have all of it yet: %s%s\n", line(came.Pending), until)
+}
+
+// effect tells of an override that has none, or not all of it, or likely not what was meant; one that does not go with the
+// sources is an error.
+func (o *overriding) effect(stored httpapi.OverrideWritten) error {
+	for _, w := range stored.Warnings {
+		fmt.Fprintf(o.stderr, "warning: %s: %s\n", line(w.Path), line(w.Message))
+	}
+	o.pending(stored.InKernel)
 	switch stored.State {
 	case httpapi.SetAside:
 		return fmt.Errorf("it is stored, and %s%s", effects[stored.State], stored.Error)
@@ -184,18 +212,28 @@ func (o *overriding) clear(ctx context.Context, words []string) error {
 	cleared := []httpapi.Override{}
 	var errs []error
 	for _, about := range objects {
-		var was httpapi.Override
-		if err := o.do(ctx, "DELETE", "/overrides"+about.path(), nil, &was); err != nil {
+		var was httpapi.ClearedOverride
+		query := url.Values{"wait": {"500ms"}, "reason": {o.reason}, "ending": {strconv.FormatBool(o.ending)}}
+		if err := o.do(ctx, "DELETE", "/overrides"+about.path()+"?"+query.Encode(), nil, &was); err != nil {
 			errs = append(errs, err)
 			continue
 		}
-		cleared = append(cleared, was)
+		o.pending(was.InKernel)
+		if beneath := was.Beneath; beneath != nil {
+			was.Beneath = nil
+			cleared = append(cleared, *beneath)
+		}
+		cleared = append(cleared, was.Override)
 	}
 	if o.json {
 		return errors.Join(append(errs, printJSON(o.stdout, httpapi.OverrideList{Overrides: cleared}))...)
 	}
 	for _, was := range cleared {
-		fmt.Fprintf(o.stdout, "cleared: %s %s\n", was.Kind, was.Object())
+		ending := ""
+		if !was.Until.IsZero() {
+			ending = "ending "
+		}
+		fmt.Fprintf(o.stdout, "cleared: %s%s %s\n", ending, was.Kind, was.Object())
 	}
 	return errors.Join(errs...)
 }
@@ -256,6 +294,9 @@ func printOverrides(w io.Writer, list []httpapi.Override) error {
 		fmt.Fprint(out, row)
 		if effect := effects[list[i].State]; effect != "" {
 			fmt.Fprintf(out, "  %s%s\n", effect, strings.ReplaceAll(list[i].Error, "\n", "\n  "))
+		}
+		if refused := list[i].Refused; refused != "" {
+			fmt.Fprintf(out, "  the kernel refuses it: %s\n", line(refused))
 		}
 	}
 	return out.Flush()

@@ -31,6 +31,17 @@ what its own sources say, or, with SOURCE, about these in their place. The first
 says so. With --offline, or where none runs, the sources are read and the table is
 looked at here, which needs the right to read it (CAP_NET_ADMIN).
 
+With --server the gorb on another host is asked, about its table, with its overrides and
+its health: no root and no kernel are needed here, and of its API a token with role read.
+It is sent what SOURCE says, with the values of the environment in it, but not [api]. Of a
+source that SOURCE names and that cannot be had here, such as a Consul for directors
+alone, what it has counts.
+
+Services and [defaults] are then those of SOURCE alone. What SOURCE does not say of
+[gorb], [ipvs], [consul] and [probe] is as the gorb that is asked has it, key by key: one
+file of services does for several directors. So a key that is taken out of these tables
+is not seen to go; where that would be a vip_interface or a sync daemon, a remark says so.
+
 What a URL or Consul would remove is held where run would hold it: more than max_removal
 of what the source alone declares, measured by what the gorb that runs has of it, or by
 its last good copy. The plan is then without that, says so, and exits with 1, unless
@@ -52,13 +63,14 @@ need not be the director's.`,
 			"gorb plan",
 			"gorb plan --exit-code gorb.toml >/dev/null || echo not as declared",
 			"ipvsadm -Sn | gorb plan --against - gorb.toml",
+			"gorb plan --server https://lb1.example:4672 --token-file ci.token gorb.toml",
 		},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			pl := &planner{program: p}
 			pl.files.declare(fs)
 			fs.StringVar(&pl.against, "against", "", "take the table from this file, not from the kernel")
 			fs.BoolVar(&pl.offline, "offline", false, "ask no gorb that runs")
-			fs.StringVar(&pl.socket, "socket", "", "the unix socket of the gorb that is asked (default [gorb] socket, "+defaultSocket+")")
+			pl.at.declare(fs, "", configuredSocket)
 			fs.BoolVar(&pl.accept, "accept-removals", false, "hold no removals of sources, however many")
 			exitCode := fs.Bool("exit-code", false, "exit with 3 where there is something to do, and with 1 where not all of it can be done")
 			fs.BoolVar(&pl.raise, "raise", false, "show what 'apply --raise' would do: what the kernel has at weight 0 is raised too; a gorb that runs knows better")
@@ -115,7 +127,7 @@ type planner struct {
 	*program
 	files   files
 	against string
-	socket  string // "": the configuration says
+	at      askedPlace
 	offline bool
 	accept  bool
 	flush   bool
@@ -124,7 +136,12 @@ type planner struct {
 
 // plan asks the gorb that runs, or else makes the plan here.
 func (p *planner) plan(ctx context.Context, args []string) (*httpapi.Plan, error) {
-	if p.against != "" {
+	switch err := p.at.check(); {
+	case err != nil:
+		return nil, err
+	case p.at.server != "" && (p.offline || p.against != ""):
+		return nil, &usageError{err: errors.New("--server names a gorb to ask, and with --offline or --against none is asked")}
+	case p.against != "":
 		return p.planAgainst(ctx, args)
 	}
 	if !p.offline && len(args) == 0 {

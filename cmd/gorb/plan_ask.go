@@ -1,15 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/sources"
@@ -18,9 +19,9 @@ import (
 
 // askOwn asks the gorb that runs about its own sources. Nil without an error: there is none.
 func (p *planner) askOwn(ctx context.Context) (*httpapi.Plan, error) {
-	socket := p.socket
-	if socket == "" {
-		socket = usualSocket(ctx)
+	at := p.at
+	if at.socket == "" && at.server == "" {
+		at.socket = usualSocket(ctx)
 	}
 	q := url.Values{}
 	for name, set := range map[string]bool{"accept_removals": p.accept, "flush": p.flush} {
@@ -28,7 +29,7 @@ func (p *planner) askOwn(ctx context.Context) (*httpapi.Plan, error) {
 			q.Set(name, strconv.FormatBool(set))
 		}
 	}
-	plan, err := p.ask(ctx, socket, http.MethodGet, q, func() (any, error) { return nil, nil })
+	plan, err := p.ask(ctx, at, http.MethodGet, q, func() (any, error) { return nil, nil })
 	if plan != nil {
 		for _, a := range plan.Away {
 			fmt.Fprintf(p.stderr, "note: %s\n", awayText(a))
@@ -65,11 +66,11 @@ func (p *planner) askAbout(ctx context.Context, all sources.Loaded) (*httpapi.Pl
 	if err != nil {
 		return nil, err
 	}
-	socket := p.socket
-	if socket == "" {
-		socket = settings.Gorb.Socket
+	at := p.at
+	if at.socket == "" {
+		at.socket = settings.Gorb.Socket
 	}
-	plan, err := p.ask(ctx, socket, http.MethodPost, url.Values{}, func() (any, error) { return p.request(all) })
+	plan, err := p.ask(ctx, at, http.MethodPost, url.Values{}, func() (any, error) { return p.request(all) })
 	problems, refused := errors.AsType[spec.Problems](err)
 	for _, piece := range all.Pieces {
 		switch {
@@ -89,10 +90,14 @@ func (p *planner) askAbout(ctx context.Context, all sources.Loaded) (*httpapi.Pl
 	return plan, err
 }
 
-// request is what was read as it is sent. What is wrong with it is said here, where the lines are known.
+// request is what was read as it is sent. What is wrong with it is said here, where the lines are known, but not what the
+// [probe] of the gorb that is asked may allow.
 func (p *planner) request(all sources.Loaded) (*httpapi.PlanRequest, error) {
 	if !all.Lacking() {
-		if _, err := spec.Merge(all.Docs...); err != nil {
+		_, err := spec.Merge(all.Docs...)
+		problems, listed := errors.AsType[spec.Problems](err)
+		certain := func(p spec.Problem) bool { return p.Kind != spec.KindPlace }
+		if err != nil && (!listed || slices.ContainsFunc(problems, certain)) {
 			return nil, err
 		}
 	}
@@ -111,30 +116,33 @@ func (p *planner) request(all sources.Loaded) (*httpapi.PlanRequest, error) {
 	return asked, nil
 }
 
-// ask has the gorb that listens on a socket make a plan. Nil without an error: none listens, or one that keeps another
+// ask has the gorb at a place make a plan. Nil without an error: none listens at the socket, or one that keeps another
 // table and was not named.
-func (p *planner) ask(ctx context.Context, socket, method string, q url.Values, body func() (any, error)) (*httpapi.Plan, error) {
-	if _, err := os.Stat(socket); err != nil {
-		return nil, nil // nobody listens there
-	}
-	if where, err := place(); err == nil && p.socket == "" {
-		q.Set("namespace", where.Namespace)
+func (p *planner) ask(ctx context.Context, at askedPlace, method string, q url.Values, body func() (any, error)) (*httpapi.Plan, error) {
+	far := at.server != ""
+	if !far {
+		if _, err := os.Stat(at.socket); err != nil {
+			return nil, nil // nobody listens there
+		}
+		if where, err := place(); err == nil && p.at.socket == "" {
+			q.Set("namespace", where.Namespace)
+		}
 	}
 	content, err := body()
 	if err != nil {
 		return nil, err
 	}
 	var plan httpapi.Plan
-	asked := asking{socket: socket, patience: time.Minute}
+	asked := asking{askedPlace: at, patience: workPatience}
 	err = asked.do(ctx, method, "/plan?"+q.Encode(), content, &plan)
 	failure, _ := errors.AsType[*httpapi.Failure](err)
 	switch {
-	case errors.Is(err, httpapi.ErrNoDaemon), failure != nil && failure.Code == httpapi.ErrOtherTable.Code:
+	case !far && (errors.Is(err, httpapi.ErrNoDaemon) || failure != nil && failure.Code == httpapi.ErrOtherTable.Code):
 		return nil, nil
 	case err != nil:
-		return nil, inLayers(err)
+		return nil, inLayers(err, far)
 	case plan.Daemon == nil:
-		return nil, fmt.Errorf("%s: the answer is no plan; --offline asks nobody", socket)
+		return nil, fmt.Errorf("%s: the answer is no plan; --offline asks nobody", cmp.Or(at.server, at.socket))
 	case p.files.iface != "":
 		return nil, &usageError{err: fmt.Errorf("-i %s: the gorb that runs (pid %d) was started with its interface; --offline plans with another",
 			p.files.iface, plan.Daemon.PID)}
@@ -142,14 +150,21 @@ func (p *planner) ask(ctx context.Context, socket, method string, q url.Values, 
 		return nil, &usageError{err: fmt.Errorf("--raise: the gorb that runs (pid %d) has the backends checked, and raises those that are up; "+
 			"--offline plans without it", plan.Daemon.PID)}
 	}
-	plan.Daemon.Socket = socket
+	plan.Daemon.Server = at.server
+	if !far {
+		plan.Daemon.Socket = at.socket
+	}
 	return &plan, nil
 }
 
 // inLayers has what the daemon says of several documents say which, as problems with files do.
-func inLayers(err error) error {
+func inLayers(err error, far bool) error {
 	var failure *httpapi.Failure
-	if !errors.As(err, &failure) || len(failure.Problems) == 0 {
+	switch {
+	case errors.As(err, &failure) && len(failure.Problems) > 0:
+	case far:
+		return err
+	default:
 		return fmt.Errorf("asked the gorb that runs: %w; --offline asks nobody", err)
 	}
 	var problems spec.Problems

@@ -28,19 +28,20 @@ stays what it is.
 Where a gorb runs it is asked, so that the check is made from where its own are made and
 with its rights, and overrides are in it. With SOURCE, or --offline, or where none runs,
 the sources are read and the check is made here: a program runs as who runs this, and
-args.mark needs CAP_NET_ADMIN.
+args.mark needs CAP_NET_ADMIN. With --server another host's gorb makes it there.
 
 The exit code is 0 if the backend is well, and 1 if it is not or could not be checked.`,
 		examples: []string{
 			"gorb probe web/a",
 			"gorb probe web/a gorb.toml",
+			"gorb probe --server https://lb1.example:4672 web/a",
 			"gorb probe --json web/a | jq -r .error",
 		},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			pr := &prober{program: p}
 			fs.StringVar(&pr.files.format, "format", "", "format of files and URLs, toml, json or yaml (default by their ending, or Content-Type; toml for -)")
 			fs.BoolVar(&pr.offline, "offline", false, "ask no gorb that runs")
-			fs.StringVar(&pr.socket, "socket", "", "the unix socket of the gorb that is asked (default [gorb] socket, "+defaultSocket+")")
+			pr.at.declare(fs, "", configuredSocket)
 			asJSON := fs.Bool("json", false, "print JSON")
 			return func(ctx context.Context, args []string) error {
 				probed, err := pr.probe(ctx, args)
@@ -65,7 +66,7 @@ The exit code is 0 if the backend is well, and 1 if it is not or could not be ch
 type prober struct {
 	*program
 	files   files
-	socket  string // "": the configuration says
+	at      askedPlace
 	offline bool
 }
 
@@ -74,13 +75,16 @@ func (p *prober) probe(ctx context.Context, args []string) (*httpapi.Probed, err
 	if len(args) == 0 {
 		return nil, &usageError{err: errors.New("probe takes a backend: web/a")}
 	}
+	if err := p.at.check(); err != nil {
+		return nil, err
+	}
 	o, err := objectOf(args[0])
 	names := args[1:]
 	switch {
 	case err != nil || o.backend == "":
 		return nil, &usageError{err: fmt.Errorf("%q is no backend: SERVICE/BACKEND", args[0])}
-	case p.socket != "" && (p.offline || len(names) > 0):
-		return nil, &usageError{err: errors.New("--socket names a gorb to ask, and with --offline or SOURCE none is asked")}
+	case (p.at.socket != "" || p.at.server != "") && (p.offline || len(names) > 0):
+		return nil, &usageError{err: errors.New("--socket and --server name a gorb to ask, and with --offline or SOURCE none is asked")}
 	case !p.offline && len(names) == 0:
 		if probed, err := p.ask(ctx, o); probed != nil || err != nil {
 			return probed, err
@@ -103,8 +107,9 @@ func (p *prober) probe(ctx context.Context, args []string) (*httpapi.Probed, err
 
 // ask has the gorb that runs make the check. Nil without an error: there is none, and none was named.
 func (p *prober) ask(ctx context.Context, o objectName) (*httpapi.Probed, error) {
-	a := asking{socket: p.socket, patience: workPatience}
-	if a.socket == "" {
+	a := asking{askedPlace: p.at, patience: workPatience}
+	named := a.socket != "" || a.server != ""
+	if !named {
 		a.socket = usualSocket(ctx)
 		if _, err := os.Stat(a.socket); err != nil {
 			return nil, nil // nobody listens there
@@ -113,7 +118,7 @@ func (p *prober) ask(ctx context.Context, o objectName) (*httpapi.Probed, error)
 	probed := new(httpapi.Probed)
 	err := a.do(ctx, http.MethodPost, "/probe"+o.path(), nil, probed)
 	switch {
-	case errors.Is(err, httpapi.ErrNoDaemon) && p.socket == "":
+	case errors.Is(err, httpapi.ErrNoDaemon) && !named:
 		return nil, nil
 	case err != nil:
 		return nil, err

@@ -47,12 +47,12 @@ func (d *daemon) consulOver(desired *spec.Desired) *spec.Desired {
 	return desired.WithConsul(d.consul)
 }
 
-// ownAddress is where the API is, or will be while nothing listens yet: as -l or [gorb] listen have it, else on the
-// interface's address, as GORB registered it. "" is the agent's own.
+// ownAddress is where the API is, over TCP: as -l or [gorb] listen have it, else on the interface's address, as GORB registered
+// it. "" is the agent's own, and the port 0 that there is no API.
 func ownAddress(listen string, desired *spec.Desired) (string, int) {
 	host, service, err := net.SplitHostPort(listen)
 	if err != nil {
-		return "", 0 // -l is not looked at before there is an API
+		return "", 0
 	}
 	port, _ := strconv.ParseUint(service, 10, 16) // a name is none
 	if addr, err := netip.ParseAddr(host); host != "" && (err != nil || !addr.IsUnspecified()) {

@@ -55,15 +55,17 @@ func TestReplaceAll(t *testing.T) {
 			dead[i].weight = 0
 		}
 		k.wantTable("with dead ones in their place", with(append(dead, all[2:]...)...))
-		k.awaitStatus("that what is to leave waits", func(s *statusJSON) bool {
+		waits := func(s *statusJSON) bool {
 			return len(s.Services) == 1 && s.Services[0].Health != nil && s.Services[0].Health.Waiting != nil &&
 				s.Services[0].Health.Counts.Down == 2
-		})
+		}
+		k.awaitStatus("that what is to leave waits", waits)
 		k.signal(syscall.SIGKILL) // which is no reason to serve with the dead ones
 		k.start()
 		time.Sleep(time.Second)
 		k.wantTable("while they are waited for", with(append(dead, all[2:]...)...))
 		wantServed(t, "while dead ones came in their place", stop())
+		k.awaitStatus("that what is to leave waits after the restart", waits)
 		text := lab.Exec(t, n.Director, "gorb", "status", "--socket", k.socket(), "--state-dir", k.state)
 		if !strings.Contains(text, "what is to leave waits") {
 			t.Errorf("status:\n%s", text)

@@ -20,5 +20,6 @@ func (d *daemon) atStart(first spec.Gorb) func(*spec.Desired) {
 		if d.listen == "" { // which wins
 			note("gorb.listen", first.Listen, &said.Listen, next.Gorb.Listen)
 		}
+		note("gorb.debug_listen", first.DebugListen, &said.DebugListen, next.Gorb.DebugListen)
 	}
 }

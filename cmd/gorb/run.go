@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -9,10 +10,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"github.com/spf13/pflag"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/gorb-io/gorb/pkg/kernel"
-	"github.com/gorb-io/gorb/pkg/probe"
 	"github.com/gorb-io/gorb/pkg/reconcile"
 	"github.com/gorb-io/gorb/pkg/sources"
 	"github.com/gorb-io/gorb/pkg/spec"
@@ -47,20 +46,27 @@ Backends that leave go to weight 0 and are deleted once they have no connections
 Services that gorb did not make and the configuration does not name are left alone, and
 so is what it does not declare of settings, timeouts, synchronisation and addresses.
 
+Others ask it, and change services for a while or for ever, at the socket and at :4672:
+docs/api.md. 'gorb token' makes tokens for those on other hosts.
+
 With -c, or [consul] register = true, each service is registered with a Consul agent, and
 gorb itself as gorb; see docs/registration.md. The table does not wait for Consul.`,
 		examples: []string{"gorb run gorb.toml", "gorb run -i eth1 base.toml conf.d/", "gorb run base.toml consul://127.0.0.1:8500/gorb/prod/", "gorb run --log-format json -v gorb.toml"},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
-			d := &daemon{program: p}
+			d := &daemon{program: p, open: hold}
 			d.files.declare(fs)
-			fs.StringVarP(&d.listen, "listen", "l", "", "address of the API; accepted, and nothing listens yet")
+			fs.StringVarP(&d.listen, "listen", "l", "", "address of the API; wins over [gorb] listen (default :4672)")
 			fs.BoolVarP(&d.flush, "flush", "f", false, "at the start remove every service that is not declared, whoever made it, at once")
 			fs.StringVarP(&d.consul, "consul", "c", "", "URL of the Consul agent that services are registered with, such as http://127.0.0.1:8500; wins over [consul]")
+			d.legacy.declare(fs)
 			verbose := fs.BoolP("verbose", "v", false, "the same as --log-level debug")
 			level := fs.String("log-level", "info", "debug, info, warn or error")
 			format := fs.String("log-format", "auto", "console, json, or auto: console on a terminal")
 			return func(ctx context.Context, args []string) error {
 				if err := d.checkConsul(fs.Changed("consul")); err != nil {
+					return &usageError{err: err}
+				}
+				if err := cmp.Or(d.legacy.check(), checkListen(d.listen, fs.Changed("listen")), checkFlush(d.flush, args)); err != nil {
 					return &usageError{err: err}
 				}
 				if *verbose {
@@ -81,10 +87,14 @@ gorb itself as gorb; see docs/registration.md. The table does not wait for Consu
 type daemon struct {
 	*program
 	files  files
+	legacy legacy
 	listen string
 	consul string
 	flush  bool
 	log    zerolog.Logger
+
+	// open takes the table that is kept.
+	open func(ctx context.Context, stateDir string) (*holding, error)
 
 	// unlisted is whether the default file is missing: nothing is declared, and nothing known.
 	unlisted bool
@@ -101,99 +111,22 @@ func (d *daemon) run(ctx context.Context, names []string) error {
 		return err
 	}
 	if !d.unlisted {
-		first = &spec.Desired{Gorb: first.Gorb} // the documents would be kept for as long as gorb runs
+		first = &spec.Desired{Gorb: first.Gorb, API: first.API} // the documents would be kept for as long as gorb runs
 	}
-	table, err := hold(ctx, first.Gorb.StateDir)
+	table, err := d.open(ctx, first.Gorb.StateDir)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err := table.release(); err != nil {
-			d.log.Error().Err(err).Msg("the table's lock or socket did not close well")
-		}
-	}()
+	defer d.closed("the table's lock or socket", table.release)
 	d.announce(table)
-	table.host.Announced = func(_ []kernel.Address, errs []error) {
-		if err := reconcile.Join(appendErrors(nil, errs...)); err != nil {
-			d.log.Warn().Err(err).Msg("neighbours that know the addresses elsewhere find them late")
-		}
-	}
+	d.announced(table.host)
 
 	overrides, err := d.openOverrides(first.Gorb.StateDir)
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err := overrides.Close(); err != nil {
-			d.log.Error().Err(err).Msg("the overrides did not close well")
-		}
-	}()
-	copies := sources.NewLastGood(first.Gorb.StateDir)
-	layers := sources.NewLayers(d.log, tops, func(n *spec.Desired) (*spec.Desired, error) {
-		return d.finish(first, n)
-	})
-	layers.StartTimeout = first.Gorb.StartTimeout
-	layers.Copies, layers.Overrides = sources.Copies{Files: copies}, overrides
-	layers.Open = func(s spec.SourceDecl, layer int) (sources.Source, error) { return sources.Open(s, layer, d.log) }
-	if !d.flush {
-		layers.Before = table.Owned()
-	}
-	registrar, atStart := d.registrar(first, layers), d.atStart(first.Gorb)
-	live := &liveness{wake: registrar.Wake}
-	registrar.Live = live.of
-	newer := make(chan struct{}, 1)
-	layers.Newer = func() {
-		registrar.Wake()
-		atStart(layers.Desired())
-		boundMemory(checkedOf(layers.Desired()))
-		select {
-		case newer <- struct{}{}:
-		default: // it knows
-		}
-	}
-	engine := probe.New(nil, d.log)
-	table.Check(engine, new(probe.Kinds).Watches, live.note)
-	reconciler := reconcile.New(table.Keeper, d.flush, d.log)
-	desired := make(chan *spec.Desired)
-	asked := make(chan struct{}, 1)
-	addresses := make(chan struct{}, 1)
-	g, ctx := errgroup.WithContext(ctx)
-	if d.unlisted && d.flush {
-		g.Go(func() error { // asked for: an empty configuration counts, and everything goes
-			select {
-			case desired <- first:
-			case <-ctx.Done():
-			}
-			return nil
-		})
-	}
-	g.Go(func() error { return layers.Run(ctx, desired) })
-	g.Go(func() error { return overrides.Run(ctx, d.log) })
-	g.Go(func() error { return registrar.Run(ctx) })
-	g.Go(func() error { return engine.Run(ctx) })
-	g.Go(func() error { return giveBack(ctx, newer) })
-	g.Go(func() error {
-		return reconciler.Run(ctx, reconcile.Wakes{Desired: desired, Asked: asked, Addresses: addresses})
-	})
-	g.Go(func() error {
-		if err := table.host.Watch(ctx, addresses); err != nil {
-			d.log.Error().Err(err).Msg("an address that somebody takes away comes back only at the resync")
-		}
-		return nil
-	})
-	api := daemonAPI{
-		Layers: layers, OverrideStore: overrides, reconciler: reconciler, registrar: registrar,
-		asked: asked, stateDir: first.Gorb.StateDir, live: live, engine: engine,
-	}
-	g.Go(func() error { return d.hangups(ctx, hangups, api) })
-	g.Go(func() error {
-		api.serve(ctx, first.Gorb.Socket, d.log)
-		return nil
-	})
-	err = g.Wait()
-	d.prune(copies, layers.Status())
-	d.log.Info().Msg("ended; the table stays as it is")
-	return err
+	defer d.closed("the overrides", overrides.Close)
+	return d.keep(ctx, d.assemble(first, tops, table, overrides), hangups)
 }
 
 // openOverrides opens the overrides of a state directory, which nobody else has while the table's lock is held.
@@ -225,7 +158,7 @@ func (d *daemon) prune(copies *sources.LastGood, status sources.Status) {
 
 // finish does to each merged configuration what does not come from files.
 func (d *daemon) finish(first, next *spec.Desired) (*spec.Desired, error) {
-	next, err := resolve(d.files.override(next))
+	next, err := resolve(d.legacy.over(d.files.override(next)))
 	if err == nil && next.Gorb.StateDir != first.Gorb.StateDir {
 		return nil, fmt.Errorf("gorb.state_dir: it was %q when gorb started, and a restart is needed to make it %q",
 			first.Gorb.StateDir, next.Gorb.StateDir)
@@ -240,14 +173,26 @@ func (d *daemon) announce(table *holding) {
 		d.log.Warn().Str("file", defaultFile).Msg("the file is missing, so the configuration is empty; " +
 			"what gorb made before stays until it appears")
 	}
+	if err := d.files.checkInterface(); err != nil {
+		d.log.Warn().Err(err).Msg("-i names an interface that has no address for services without host; a configuration with one would be refused")
+	}
 	if table.note != nil {
 		d.log.Warn().Err(table.note).Msg("services in the kernel are left alone unless the configuration names them")
 	}
 	if table.unstored != nil {
 		d.log.Warn().Err(table.unstored).Msg("what is gorb's already is kept, and nothing is made that could not be remembered")
 	}
-	if d.listen != "" {
-		d.log.Info().Str("listen", d.listen).Msg("the API is not there yet: nothing listens")
+}
+
+// announced has it logged where neighbours could not be told of addresses. Without a host, nil, there is nothing to tell.
+func (d *daemon) announced(host *kernel.Host) {
+	if host == nil {
+		return
+	}
+	host.Announced = func(_ []kernel.Address, errs []error) {
+		if err := reconcile.Join(appendErrors(nil, errs...)); err != nil {
+			d.log.Warn().Err(err).Msg("neighbours that know the addresses elsewhere find them late")
+		}
 	}
 }
 

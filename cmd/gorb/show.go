@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +86,27 @@ func printAsked(out io.Writer, a *httpapi.Asked) {
 	if a.Sources {
 		own = "its own sources, "
 	}
-	fmt.Fprintf(out, "# asked the gorb that runs (pid %d, %s): %s%s in force\n", a.PID, a.Socket, own, plural(a.Overrides, "override"))
+	who := fmt.Sprintf("that runs (pid %d, %s)", a.PID, a.Socket)
+	if a.Server != "" {
+		who = "at " + a.Server
+	}
+	fmt.Fprintf(out, "# asked the gorb %s: %s%s in force\n", who, own, plural(a.Overrides, "override"))
+	if kept := keptSettings(a.Settings); len(kept) > 0 {
+		fmt.Fprintf(out, "# not in what was sent, so they stay as they are there: %s\n", strings.Join(kept, ", "))
+	}
+}
+
+// keptSettings are those of a gorb that was asked which would change something around the table if they went.
+func keptSettings(keys []string) []string {
+	var kept []string
+	for _, key := range keys {
+		for _, what := range []string{"gorb.vip_interface", "ipvs.sync.backup", "ipvs.sync.master"} {
+			if (key == what || strings.HasPrefix(key, what+".")) && !slices.Contains(kept, what) {
+				kept = append(kept, what)
+			}
+		}
+	}
+	return kept
 }
 
 // printHeld says what of a source is held, why, and what can be done, also where it is a gorb that runs which holds it.

@@ -21,6 +21,12 @@ func (d *daemon) start(ctx context.Context, names []string) (*spec.Desired, []so
 		_, err := os.Stat(defaultFile)
 		d.unlisted = errors.Is(err, fs.ErrNotExist)
 	}
+	if store := d.legacy.source(); store != "" {
+		if d.unlisted {
+			names = nil
+		}
+		names, d.unlisted = append(names, store), false
+	}
 	if d.unlisted {
 		desired, err := spec.Merge()
 		return desired, sources.Tops(sources.NewFile(defaultFile, 0, once.Format, d.log, nil)), err
@@ -35,7 +41,7 @@ func (d *daemon) start(ctx context.Context, names []string) (*spec.Desired, []so
 		return nil, nil, err
 	}
 	if !all.Skipped {
-		if desired, err = resolve(d.files.override(desired)); err != nil {
+		if desired, err = resolve(d.legacy.over(d.files.override(desired))); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -28,6 +28,9 @@ Where backends are checked, STATE is how each is and since when ('-': it is not 
 WEIGHT what it has and what is declared, where that differs, as in 40/100, and a line
 beneath says why, and which checks were not good. With SERVICE it says that of all.
 
+With --server it is the gorb on another host that is asked: what it says of its services
+and backends, without connections and rates, which 'gorb status' there has.
+
 It changes nothing. The table needs CAP_NET_ADMIN, and what gorb says root or the group
 gorb; what cannot be had is left out, with a line that says so.
 
@@ -40,15 +43,22 @@ and with it no more than them; of web/a, backend a and the service's total.
 			"gorb status",
 			"gorb status web/a 'fwmark 7'",
 			"watch -n1 gorb status web",
+			"gorb status --server https://lb1.example:4672",
 			"gorb status --json | jq .services",
 		},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			stateDir := fs.String("state-dir", "", "where gorb remembers what it called its services (default that of the gorb that runs, /var/lib/gorb)")
 			a := asking{patience: statusPatience}
-			fs.StringVar(&a.socket, "socket", defaultSocket, "the unix socket of the gorb that is asked")
+			a.askedPlace.declare(fs, defaultSocket, "the unix socket of the gorb that is asked")
 			asJSON := fs.Bool("json", false, "print JSON, with all counters")
 			return func(ctx context.Context, args []string) error {
 				s := &status{now: time.Now()}
+				if err := a.check(); err != nil {
+					return err
+				}
+				if a.server != "" {
+					return s.showFar(ctx, p, &a, args, *asJSON)
+				}
 				s.ask(ctx, &a)
 				memory, note := remembered(cmp.Or(*stateDir, s.stateDir(), "/var/lib/gorb"))
 				s.memory, s.lost = memory, note != nil && s.unheard() != nil

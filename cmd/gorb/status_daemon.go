@@ -32,7 +32,7 @@ func (s *status) ask(ctx context.Context, a *asking) {
 	if s.unasked = a.do(ctx, "GET", "/status", nil, &answer); s.unasked != nil {
 		return
 	}
-	if where, err := place(); err == nil && where != (reconcile.Place{BootID: answer.Table.BootID, Namespace: answer.Table.Namespace}) {
+	if where, err := place(); err == nil && a.server == "" && where != (reconcile.Place{BootID: answer.Table.BootID, Namespace: answer.Table.Namespace}) {
 		s.unasked = fmt.Errorf("%s: the gorb there keeps the table of another network namespace; --socket names another", a.socket)
 		return
 	}
@@ -91,6 +91,7 @@ func (s *status) printDaemon(w io.Writer) {
 			s.ago(d.Table.LastPass), s.ago(d.Table.WholePass), plural(d.Table.Failed, "problem"))
 		lines(w, "  ", d.Table.Problems, d.Table.Failed)
 	}
+	s.printListening(w)
 	s.printChecks(w)
 	s.printSources(w)
 	// What is refused of a source is said beneath it.
@@ -105,6 +106,20 @@ func (s *status) printDaemon(w io.Writer) {
 	}
 	s.printOverrides(w)
 	s.printConsul(w)
+}
+
+// printListening writes where the API is to be had over TCP, where it is to be.
+func (s *status) printListening(w io.Writer) {
+	l := s.daemon.API
+	switch {
+	case l == nil:
+	case l.Error != "":
+		fmt.Fprintf(w, "the API does not listen at %s, and it is tried again: %s\n", short(l.Listen), short(l.Error))
+	case l.TLS:
+		fmt.Fprintf(w, "the API listens at %s, with TLS\n", short(l.Listen))
+	default:
+		fmt.Fprintf(w, "the API listens at %s\n", short(l.Listen))
+	}
 }
 
 // printConsul writes how the registration with Consul is, where there is to be one.

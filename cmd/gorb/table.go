@@ -90,10 +90,11 @@ func (p *program) tableFrom(ctx context.Context, name string) (kernel.Table, err
 // holding is everything that writing a table needs, held until release.
 type holding struct {
 	*reconcile.Keeper
-	host     *kernel.Host
-	note     error // why nothing is remembered, where that matters; nil
-	unstored error // why nothing can be written in the state directory, its disk being full or read-only; nil
+	host     *kernel.Host // nil: what surrounds the table is left alone
+	note     error        // why nothing is remembered, where that matters; nil
+	unstored error        // why nothing can be written in the state directory, its disk being full or read-only; nil
 	release  func() error
+	reader   func(context.Context) (tableReader, error) // opens one that reads the table beside the Keeper
 }
 
 // hold opens the kernel, takes the table's lock and loads its memory. A disk that is full, or has become read-only, is no
@@ -137,7 +138,7 @@ func hold(ctx context.Context, stateDir string) (*holding, error) {
 	}
 	return &holding{
 		Keeper: reconcile.NewKeeper(client, host, store, memory),
-		host:   host, note: note, unstored: unstored, release: release,
+		host:   host, note: note, unstored: unstored, release: release, reader: openReader,
 	}, nil
 }
 

@@ -42,7 +42,7 @@ const nginxConfig = `daemon off;
 master_process off;
 pid pid;
 error_log stderr notice;
-events { worker_connections 64; }
+events { worker_connections 1024; }
 http {
 	client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; scgi_temp_path tmp; uwsgi_temp_path tmp;
 	%s

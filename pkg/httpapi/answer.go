@@ -1,13 +1,17 @@
 package httpapi
 
 import (
+	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"mime"
+	"maps"
 	"net/http"
+	"reflect"
+	"strings"
+	"syscall"
 
 	"github.com/gorb-io/gorb/pkg/sources"
 	"github.com/gorb-io/gorb/pkg/spec"
@@ -15,16 +19,16 @@ import (
 
 // Failure is the body of every answer that is an error, and the error that a Client makes of it.
 type Failure struct {
-	Code     int         `json:"-"` // the status
-	Header   http.Header `json:"-"` // what the answer has beside
+	Code     int         `json:"-" doc:"The status."`
+	Header   http.Header `json:"-" doc:"What the answer has beside."`
 	Message  string      `json:"error"`
 	Problems []Problem   `json:"problems,omitempty"`
 }
 
 // Problem is one thing that is wrong.
 type Problem struct {
-	Source  string `json:"source,omitempty"` // the layer that it is in, where several were sent
-	Path    string `json:"path,omitempty"`   // such as "services.web.port"
+	Source  string `json:"source,omitempty" doc:"The layer that it is in, where several were sent."`
+	Path    string `json:"path,omitempty" doc:"Such as \"services.web.port\"."`
 	Message string `json:"message"`
 }
 
@@ -53,7 +57,8 @@ var faults = map[sources.Fault]int{
 	sources.Full:     http.StatusInsufficientStorage,
 }
 
-// failureOf makes a failure of any error: 500 unless it is one, or it is of what was sent.
+// failureOf makes a failure of any error: 500 unless it is one, it is of what was sent, or the disk is full. An answer that
+// nobody waits for any more is one that gorb, or the client, has no time left for.
 func failureOf(err error) *Failure {
 	if f, ok := errors.AsType[*Failure](err); ok {
 		return f
@@ -61,53 +66,69 @@ func failureOf(err error) *Failure {
 	if o, ok := errors.AsType[*sources.OverrideError](err); ok {
 		return Fail(cmp.Or(faults[o.Fault], http.StatusUnprocessableEntity), o.Error())
 	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return Fail(http.StatusServiceUnavailable, unavailable)
+	}
 	list, ok := errors.AsType[spec.Problems](err)
-	if !ok {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return Fail(http.StatusInsufficientStorage, err.Error())
+	case !ok:
 		return Fail(http.StatusInternalServerError, err.Error())
 	}
-	f := Fail(http.StatusUnprocessableEntity, "what was sent cannot be used")
-	for _, p := range list {
-		f.Problems = append(f.Problems, Problem{Path: p.Path, Message: p.Message})
-	}
+	f := Fail(http.StatusUnprocessableEntity, unusable)
+	f.Problems = newProblems(list)
 	return f
 }
 
-// Handle makes a handler of a function whose result is answered as JSON, nil as {}.
-func Handle(answer func(r *http.Request) (any, error)) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, err := answer(r)
-		if err != nil {
-			f := failureOf(err)
-			write(w, f.Code, f)
-			return
-		}
-		if v == nil {
-			v = struct{}{}
-		}
-		write(w, http.StatusOK, v)
-	})
+func newProblems(list spec.Problems) []Problem {
+	var out []Problem
+	for _, p := range list {
+		out = append(out, Problem{Path: p.Path, Message: p.Message})
+	}
+	return out
 }
 
+// fail answers with a failure.
+func fail(w http.ResponseWriter, f *Failure) {
+	maps.Copy(w.Header(), f.Header)
+	write(w, f.Code, f)
+}
+
+// write answers with a value as JSON.
 func write(w http.ResponseWriter, code int, v any) {
-	body, err := json.MarshalIndent(v, "", "\t") // GORB's form
-	if err != nil {
-		http.Error(w, `{"error": "the answer cannot be written"}`, http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.Header().Set("Content-Type", mediaJSON)
 	w.WriteHeader(code)
-	_, _ = w.Write(body) // a client that has gone needs no answer
+	_ = writeJSON(w, v) // a client that has gone needs no answer
 }
 
 // Read decodes the body of a request, one JSON value, strictly: no unknown key and nothing after it.
 func Read(r *http.Request, into any) error {
-	if t := r.Header.Get("Content-Type"); t != "" {
-		if kind, _, err := mime.ParseMediaType(t); err != nil || kind != "application/json" {
-			return Fail(http.StatusUnsupportedMediaType, "the body must be application/json")
-		}
+	if err := checkMedia(r); err != nil {
+		return err
 	}
-	d := json.NewDecoder(r.Body)
+	return decode(r.Body, into)
+}
+
+// readIfAny is Read for a body that need not be there. What type one without content is said to be is not looked at: curl -d
+// calls it a form, and a page of another site has no more from that than from a request without a type.
+func readIfAny(r *http.Request, into any) error {
+	text, err := io.ReadAll(r.Body)
+	switch {
+	case err != nil:
+		return badBody(err)
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil
+	}
+	if err := checkMedia(r); err != nil {
+		return err
+	}
+	return decode(bytes.NewReader(text), into)
+}
+
+// decode is Read for a body whose type is known.
+func decode(body io.Reader, into any) error {
+	d := json.NewDecoder(body)
 	d.DisallowUnknownFields()
 	err := d.Decode(into)
 	if err == nil {
@@ -117,8 +138,16 @@ func Read(r *http.Request, into any) error {
 			return nil
 		}
 	}
-	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return Fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d MiB", big.Limit>>20))
+	if _, big := errors.AsType[*http.MaxBytesError](err); big {
+		return badBody(err)
+	}
+	if wrong, is := errors.AsType[*json.UnmarshalTypeError](err); is {
+		return wrongType(wrong)
+	}
+	if key, unknown := strings.CutPrefix(err.Error(), "json: unknown field "); unknown { // the package has no type for it
+		f := Fail(http.StatusUnprocessableEntity, unusable)
+		f.Problems = []Problem{{Path: strings.Trim(key, `"`), Message: "there is no such key"}}
+		return f
 	}
 	if errors.Is(err, io.EOF) {
 		err = errors.New("it is empty")
@@ -126,7 +155,16 @@ func Read(r *http.Request, into any) error {
 	return Fail(http.StatusBadRequest, "the body is no such JSON: "+err.Error())
 }
 
-// NotFound answers requests that no route is for, those with another method among them.
-func NotFound(*http.Request) (any, error) {
-	return nil, Fail(http.StatusNotFound, "there is no such route")
+// wrongType says that a value is of another type than its key takes.
+func wrongType(wrong *json.UnmarshalTypeError) error {
+	wanted := map[reflect.Kind]string{
+		reflect.String: "a string", reflect.Bool: "true or false", reflect.Slice: "an array", reflect.Struct: "an object",
+	}[wrong.Type.Kind()]
+	p := Problem{Path: wrong.Field, Message: "it is of the wrong type"}
+	if wanted != "" {
+		p.Message += ", wanted " + wanted
+	}
+	f := Fail(http.StatusBadRequest, "the body is no such JSON")
+	f.Problems = []Problem{p}
+	return f
 }

@@ -91,16 +91,16 @@ func newSources(list []sources.SourceStatus) []Source {
 
 func newOverride(o sources.StoredOverride) Override {
 	return Override{
-		Kind: o.Kind, Service: o.Service, Backend: o.Backend, Body: o.Body, Reason: o.Reason, By: o.By, At: o.At, Until: o.Until,
+		Kind: o.Kind, Service: o.Service, Backend: o.Backend, Body: spec.HideSecrets(o.Body), Reason: o.Reason, By: o.By, At: o.At, Until: o.Until,
 		Revision: o.Revision,
 	}
 }
 
-// newOverrides tells of each override whether it has an effect. There is at most one of an object.
+// newOverrides tells of each override whether it has an effect.
 func newOverrides(s sources.Status, list []sources.StoredOverride) []Override {
-	states := make(map[string]Override)
+	states := make(map[spec.OverrideKey]Override)
 	note := func(about spec.Override, state OverrideState, err string) {
-		states[about.Object()] = Override{At: about.At, State: state, Error: err}
+		states[about.Key()] = Override{At: about.At, State: state, Error: err}
 	}
 	for _, o := range s.Idle {
 		note(o, Idle, "")
@@ -115,7 +115,7 @@ func newOverrides(s sources.Status, list []sources.StoredOverride) []Override {
 	for _, stored := range list {
 		o := newOverride(stored)
 		o.State = InForce
-		if n, ok := states[o.Object()]; ok && n.At.Equal(o.At) { // one of another time has been replaced
+		if n, ok := states[o.Key()]; ok && n.At.Equal(o.At) { // one of another time has been replaced
 			o.State, o.Error = n.State, n.Error
 		}
 		out = append(out, o)

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
 )
 
 // Prober is asked how backends are, and makes checks of them.
@@ -31,21 +34,37 @@ func hanging(h *HealthTotals) string {
 	return fmt.Sprintf("the checks hang: nothing has been judged for %d s", h.Engine.HangsMS/1000)
 }
 
-// health answers how backends are, a service to a line, as they come: 200,000 backends are some 75 MB of text, and
+type healthIn struct {
+	Services []string `query:"service,explode" doc:"Of these services alone, as far as they are declared."`
+}
+
+// stream is an answer that is written as it comes.
+type stream struct {
+	Body func(huma.Context)
+}
+
+func (a *api) health(ctx context.Context, _ *caller, in *healthIn) (*stream, error) {
+	return &stream{func(h huma.Context) {
+		_, w := humago.Unwrap(h)
+		a.streamHealth(ctx, w, in.Services)
+	}}, nil
+}
+
+// streamHealth answers how backends are, a service to a line, as they come: 200,000 backends are some 75 MB of text, and
 // neither that nor what it is made of is ever in memory whole.
-func (a api) health(w http.ResponseWriter, r *http.Request) {
+func (a *api) streamHealth(ctx context.Context, w http.ResponseWriter, names []string) {
 	var engine *Engine
 	if c := a.daemon.Checks(); c != nil {
 		engine = &c.Engine
 	}
 	list := listing{w: w, out: bufio.NewWriterSize(w, 64<<10), engine: engine}
-	err := a.daemon.Health(r.Context(), r.URL.Query()["service"], list.add)
+	err := a.daemon.Health(ctx, names, list.add)
 	switch {
 	case err != nil && list.begun:
 		panic(http.ErrAbortHandler) // the connection is cut off, so that nobody takes a part for the whole
 	case err != nil:
 		f := Fail(http.StatusServiceUnavailable, "how backends are cannot be said now: "+err.Error())
-		write(w, f.Code, f)
+		fail(w, f)
 	default:
 		list.end()
 	}

@@ -102,7 +102,7 @@ func serve(t *testing.T, h http.Handler, log io.Writer) (*Client, func() error) 
 	l := listen(t, path)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	go func() { done <- Serve(ctx, l, h, zerolog.New(log)) }()
+	go func() { done <- Serve(ctx, l, h, Peers, zerolog.New(log)) }()
 	end := func() error {
 		cancel()
 		err, ok := <-done
@@ -115,25 +115,42 @@ func serve(t *testing.T, h http.Handler, log io.Writer) (*Client, func() error) 
 	return NewClient(path), end
 }
 
+// withRoutes is an API that has routes of a test, as it has its own.
+func withRoutes(d Daemon, log io.Writer, add func(a *api)) http.Handler {
+	mux := http.NewServeMux()
+	a := &api{daemon: d, access: open(), log: zerolog.New(log)}
+	a.huma = newHuma(mux, "v1", a.answered)
+	a.huma.UseMiddleware(a.enter)
+	add(a)
+	return a.outer(mux)
+}
+
+// route registers a route that answers with what a function does.
+func route[O any](a *api, method, path string, answer func(c *caller) (O, error)) {
+	o := operation{method: method, path: path, id: method + path, need: Need{Role: spec.RoleRead, Changes: method != http.MethodGet}}
+	register(a, o, func(_ context.Context, c *caller, _ *struct{}) (*reply[O], error) {
+		out, err := answer(c)
+		return ok(out), err
+	})
+}
+
 func TestServe(t *testing.T) {
 	type body struct{ Name string }
-	mux := http.NewServeMux()
-	mux.Handle("POST /echo/{word}", Handle(func(r *http.Request) (any, error) {
-		var b body
-		if err := Read(r, &b); err != nil {
-			return nil, err
-		}
-		return body{b.Name + r.PathValue("word")}, nil
-	}))
-	mux.Handle("GET /nothing", Handle(func(*http.Request) (any, error) { return nil, nil }))
-	mux.Handle("GET /problems", Handle(func(*http.Request) (any, error) {
-		return nil, spec.Problems{{Source: "x", Path: "services.web.port", Message: "70000 is over 65535"}}
-	}))
-	mux.Handle("GET /broken", Handle(func(*http.Request) (any, error) { return nil, errors.New("it is broken") }))
-	mux.Handle("GET /panic", Handle(func(*http.Request) (any, error) { panic("a bug") }))
-	mux.Handle("/", Handle(NotFound))
+	f, _ := fake(t)
 	var log bytes.Buffer
-	c, end := serve(t, mux, &log)
+	c, end := serve(t, withRoutes(f, &log, func(a *api) {
+		route(a, "POST", "/echo/{word}", func(c *caller) (b body, err error) {
+			err = Read(c.Request, &b)
+			b.Name += c.PathValue("word")
+			return b, err
+		})
+		route(a, "GET", "/nothing", func(*caller) (isDone, error) { return isDone{}, nil })
+		route(a, "GET", "/problems", func(*caller) (isDone, error) {
+			return isDone{}, spec.Problems{{Source: "x", Path: "services.web.port", Message: "70000 is over 65535"}}
+		})
+		route(a, "GET", "/broken", func(*caller) (isDone, error) { return isDone{}, errors.New("it is broken") })
+		route(a, "GET", "/panic", func(*caller) (isDone, error) { panic("a bug") })
+	}), &log)
 
 	var got body
 	if err := c.Do(t.Context(), "POST", "/echo/a%2Fb", body{"web"}, &got); err != nil || got.Name != "weba/b" {
@@ -153,8 +170,8 @@ func TestServe(t *testing.T) {
 		{"GET", "/broken", nil, 500, "it is broken"},
 		{"GET", "/nowhere", nil, 404, "there is no such route"},
 		{"POST", "/echo/x", nil, 400, "the body is no such JSON: it is empty"},
-		{"POST", "/echo/x", map[string]int{"Weight": 1}, 400, `the body is no such JSON: json: unknown field "Weight"`},
-		{"POST", "/echo/x", []int{1}, 400, "the body is no such JSON: json: cannot unmarshal array into Go value of type httpapi.body"},
+		{"POST", "/echo/x", map[string]int{"Weight": 1}, 422, "what was sent cannot be used\nWeight: there is no such key"},
+		{"POST", "/echo/x", []int{1}, 400, "the body is no such JSON\nit is of the wrong type, wanted an object"},
 		{"POST", "/echo/x", long, 413, "the body is over 1 MiB"},
 	} {
 		var f *Failure
@@ -162,8 +179,9 @@ func TestServe(t *testing.T) {
 			t.Errorf("%s %s: got %v\nwant %d %s", tt.method, tt.path, err, tt.code, tt.want)
 		}
 	}
-	if err := c.Do(t.Context(), "GET", "/panic", nil, nil); err == nil {
-		t.Error("a panic is no error")
+	var failed *Failure
+	if err := c.Do(t.Context(), "GET", "/panic", nil, nil); !errors.As(err, &failed) || failed.Code != 500 {
+		t.Errorf("a panic: %v", err)
 	}
 	if err := c.Do(t.Context(), "GET", "/nothing", nil, nil); err != nil {
 		t.Errorf("after it: %v", err)
@@ -179,10 +197,13 @@ func TestServe(t *testing.T) {
 // TestServeEnds has a handler that never answers: the server ends all the same.
 func TestServeEnds(t *testing.T) {
 	begun := make(chan struct{})
-	c, end := serve(t, Handle(func(r *http.Request) (any, error) {
-		close(begun)
-		<-r.Context().Done()
-		return nil, r.Context().Err()
+	f, _ := fake(t)
+	c, end := serve(t, withRoutes(f, io.Discard, func(a *api) {
+		route(a, "GET", "/", func(c *caller) (isDone, error) {
+			close(begun)
+			<-c.Context().Done()
+			return isDone{}, c.Context().Err()
+		})
 	}), io.Discard)
 	asked := make(chan error, 1)
 	go func() { asked <- c.Do(t.Context(), "GET", "/", nil, nil) }()

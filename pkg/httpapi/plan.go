@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"strconv"
 	"time"
 
 	"github.com/gorb-io/gorb/pkg/sources"
@@ -16,6 +14,8 @@ import (
 // Planner is asked what would be done; nothing changes by it.
 type Planner interface {
 	Plan(ctx context.Context, o PlanOptions) (*Plan, error)
+	// PlanOf is a plan of a configuration.
+	PlanOf(ctx context.Context, d *spec.Desired) (*Plan, error)
 }
 
 // PlanOptions say what a plan is of.
@@ -33,47 +33,54 @@ const (
 	maxPlanBody = spec.MaxSize
 )
 
-// plan makes a plan of the daemon's own sources.
-func (a api) plan(r *http.Request) (any, error) {
-	var o PlanOptions
-	for name, into := range map[string]*bool{"accept_removals": &o.AcceptRemovals, "flush": &o.Flush} {
-		var err error
-		if *into, err = truth(r.URL.Query(), name); err != nil {
-			return nil, err
-		}
-	}
-	return a.planned(r, func() (PlanOptions, error) { return o, nil })
+// OfTable says which table is meant.
+type OfTable struct {
+	Namespace string `query:"namespace" doc:"The network namespace whose table is meant, as /status says it. By default whichever the daemon keeps."`
 }
 
-// truth is what a query says of a name: nothing, "true", "false" and the like.
-func truth(q url.Values, name string) (bool, error) {
-	if !q.Has(name) {
-		return false, nil
-	}
-	v, err := strconv.ParseBool(q.Get(name))
-	if err != nil {
-		return false, Fail(http.StatusBadRequest, name+" is true or false")
-	}
-	return v, nil
+type planIn struct {
+	OfTable
+	AcceptRemovals bool `query:"accept_removals" doc:"As if the removals that are held were accepted."`
+	Flush          bool `query:"flush" doc:"As if gorb started with --flush."`
+}
+
+// plan makes a plan of the daemon's own sources.
+func (a *api) plan(ctx context.Context, _ *caller, in *planIn) (*reply[Plan], error) {
+	return a.planned(ctx, func() (PlanOptions, error) {
+		return PlanOptions{Namespace: in.Namespace, AcceptRemovals: in.AcceptRemovals, Flush: in.Flush}, nil
+	})
 }
 
 // planOf makes a plan of what was sent.
-func (a api) planOf(r *http.Request) (any, error) {
-	return a.planned(r, func() (PlanOptions, error) {
-		var asked PlanRequest
-		if err := Read(r, &asked); err != nil {
-			return PlanOptions{}, err
-		}
-		return asked.options()
+func (a *api) planOf(ctx context.Context, c *caller, in *planIn) (*reply[Plan], error) {
+	return a.planned(ctx, func() (PlanOptions, error) {
+		o, err := readPlan(c.Request)
+		o.Namespace = in.Namespace
+		o.AcceptRemovals, o.Flush = o.AcceptRemovals || in.AcceptRemovals, o.Flush || in.Flush
+		return o, err
 	})
 }
 
 // ErrOtherTable says that a daemon keeps another table than the one that is meant.
 var ErrOtherTable = Fail(http.StatusMisdirectedRequest, "this gorb keeps the table of another network namespace")
 
-// planned has one plan made at a time, from the reading of the request on, because a large one takes much room.
-func (a api) planned(r *http.Request, read func() (PlanOptions, error)) (any, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), planTime)
+func (a *api) planned(ctx context.Context, read func() (PlanOptions, error)) (*reply[Plan], error) {
+	plan, err := a.plannedOnce(ctx, func(ctx context.Context) (*Plan, error) {
+		o, err := read()
+		if err != nil {
+			return nil, err
+		}
+		return a.daemon.Plan(ctx, o)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ok(*plan), nil
+}
+
+// plannedOnce has one plan made at a time, from the reading of the request on, because a large one takes much room.
+func (a *api) plannedOnce(ctx context.Context, plan func(context.Context) (*Plan, error)) (*Plan, error) {
+	ctx, cancel := context.WithTimeout(ctx, planTime)
 	defer cancel()
 	select {
 	case <-ctx.Done():
@@ -81,12 +88,7 @@ func (a api) planned(r *http.Request, read func() (PlanOptions, error)) (any, er
 	case a.planning <- struct{}{}:
 		defer func() { <-a.planning }()
 	}
-	o, err := read()
-	if err != nil {
-		return nil, err
-	}
-	o.Namespace = r.URL.Query().Get("namespace")
-	plan, err := a.daemon.Plan(ctx, o)
+	made, err := plan(ctx)
 	switch {
 	case errors.Is(err, sources.ErrNothingYet):
 		return nil, Fail(http.StatusServiceUnavailable, "there is no configuration yet, so there is no plan either")
@@ -95,10 +97,10 @@ func (a api) planned(r *http.Request, read func() (PlanOptions, error)) (any, er
 	case err != nil:
 		return nil, placed(err)
 	}
-	return plan, nil
+	return made, nil
 }
 
-// options decodes the documents of a request. The environment is not looked at, and no file.
+// options decodes the documents of a request.
 func (asked PlanRequest) options() (PlanOptions, error) {
 	o := PlanOptions{AcceptRemovals: asked.AcceptRemovals, Flush: asked.Flush}
 	var problems spec.Problems
@@ -109,7 +111,7 @@ func (asked PlanRequest) options() (PlanOptions, error) {
 			if l.Remote {
 				as.Origin = spec.Remote
 			}
-			doc, err := spec.DecodeWith(l.Name, spec.JSON, text, as)
+			doc, err := planDocument(l.Name, spec.JSON, text, as)
 			if more, ok := errors.AsType[spec.Problems](err); ok {
 				problems = append(problems, more...)
 			}
@@ -132,8 +134,11 @@ func placed(err error) error {
 	if !ok {
 		return err
 	}
-	f := Fail(http.StatusUnprocessableEntity, "what was sent cannot be used")
+	f := Fail(http.StatusUnprocessableEntity, unusable)
 	for _, p := range list {
+		if p.Source == theDocument { // which is the only one
+			p.Source = ""
+		}
 		f.Problems = append(f.Problems, Problem{Source: p.Source, Path: p.Path, Message: p.Message})
 	}
 	return f

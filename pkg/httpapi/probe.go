@@ -13,12 +13,12 @@ import (
 type Probed struct {
 	Service string  `json:"service"`
 	Backend string  `json:"backend"`
-	Type    string  `json:"type"`            // of the pulse: "tcp"
-	Check   string  `json:"check"`           // what was checked, and with which args: "10.1.0.1:80"
-	Outcome Outcome `json:"outcome"`         // what it found
-	Error   string  `json:"error,omitempty"` // in words; none where it is ok
+	Type    string  `json:"type" doc:"Of the pulse: \"tcp\"."`
+	Check   string  `json:"check" doc:"What was checked, and with which args: \"10.1.0.1:80\"."`
+	Outcome Outcome `json:"outcome" enum:"ok,failed,unmade" doc:"What it found."`
+	Error   string  `json:"error,omitempty" doc:"In words; none where it is ok."`
 	Took    float64 `json:"took_ms"`
-	Steps   []Step  `json:"steps"` // what the check did, in order
+	Steps   []Step  `json:"steps" doc:"What the check did, in order."`
 }
 
 // Outcome is what a check found.
@@ -33,17 +33,17 @@ const (
 
 // Step is one thing that a check did.
 type Step struct {
-	At   float64 `json:"at_ms"` // since its start
+	At   float64 `json:"at_ms" doc:"Since its start."`
 	Text string  `json:"text"`
 }
 
 // probeTime is how long a check that was asked for may take, the wait for the one before it included.
 const probeTime = 50 * time.Second // less than a Client waits
 
-func (a api) probe(r *http.Request) (any, error) {
-	ctx, cancel := context.WithTimeout(r.Context(), probeTime)
+func (a *api) probe(ctx context.Context, _ *caller, in *OfBackend) (*reply[Probed], error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	probed, err := a.daemon.Probe(ctx, r.PathValue("service"), r.PathValue("backend"))
+	probed, err := a.daemon.Probe(ctx, in.Service, in.Backend)
 	switch {
 	case errors.Is(err, sources.ErrNothingYet):
 		return nil, Fail(http.StatusServiceUnavailable, err.Error())
@@ -53,5 +53,5 @@ func (a api) probe(r *http.Request) (any, error) {
 	case err != nil:
 		return nil, err
 	}
-	return probed, nil
+	return ok(*probed), nil
 }

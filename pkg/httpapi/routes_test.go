@@ -1,15 +1,11 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/netip"
 	"os"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,106 +15,6 @@ import (
 	"github.com/gorb-io/gorb/pkg/sources"
 	"github.com/gorb-io/gorb/pkg/spec"
 )
-
-// fakeDaemon is a store of overrides in memory, and layers that say what the test has them say.
-type fakeDaemon struct {
-	*sources.OverrideStore
-	status sources.Status
-	consul *sources.RegistrarStatus
-	fields map[[2]string][]spec.Field
-	held   []sources.HeldObject
-	// nothing is that there is no configuration yet.
-	nothing bool
-	passes  reconcile.Passes
-	checks  *HealthTotals
-	health  []ServiceHealth
-	// unhealthy is what Health ends with.
-	unhealthy error
-
-	mu    sync.Mutex // guards asked
-	asked []string
-}
-
-func (f *fakeDaemon) Status() sources.Status {
-	status := f.status
-	status.Overrides, _ = f.Snapshot()
-	return status
-}
-
-func (f *fakeDaemon) Registration() *sources.RegistrarStatus { return f.consul }
-func (f *fakeDaemon) Held() []sources.HeldObject             { return f.held }
-func (f *fakeDaemon) Passes() reconcile.Passes               { return f.passes }
-func (f *fakeDaemon) Checks() *HealthTotals                  { return f.checks }
-func (f *fakeDaemon) Version() string                        { return "v1" }
-func (f *fakeDaemon) StateDir() string                       { return "/state" }
-
-func (f *fakeDaemon) Health(_ context.Context, names []string, each func(ServiceHealth) error) error {
-	for _, s := range f.health {
-		if len(names) > 0 && !slices.Contains(names, s.Name) {
-			continue
-		}
-		if err := each(s); err != nil {
-			return err
-		}
-	}
-	return f.unhealthy
-}
-
-func (f *fakeDaemon) HeldFor(service, backend string) string {
-	if service+"/"+backend == "web/a" {
-		return "the page"
-	}
-	return ""
-}
-
-func (f *fakeDaemon) Explain(service, backend string) ([]spec.Field, error) {
-	if fields, ok := f.fields[[2]string{service, backend}]; ok {
-		return fields, nil
-	}
-	if f.nothing {
-		return nil, sources.ErrNothingYet
-	}
-	return nil, errors.New("there is no service " + service)
-}
-
-func (f *fakeDaemon) Reload(names ...string) error {
-	f.note("reload " + strings.Join(names, " "))
-	return nil
-}
-
-func (f *fakeDaemon) Accept(ctx context.Context, name string) error {
-	f.note("accept " + name)
-	if name == "still" {
-		return errors.New(`nothing of source "still" is held`)
-	}
-	return ctx.Err()
-}
-
-func (f *fakeDaemon) note(what string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.asked = append(f.asked, what)
-}
-
-func fake(t *testing.T) (*fakeDaemon, *Client) {
-	t.Helper()
-	store, err := sources.OpenOverrides("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &fakeDaemon{OverrideStore: store}
-	c, _ := serve(t, NewMux(f), io.Discard)
-	return f, c
-}
-
-func ask[T any](t *testing.T, c *Client, method, path string, body any) T {
-	t.Helper()
-	var into T
-	if err := c.Do(t.Context(), method, path, body, &into); err != nil {
-		t.Fatalf("%s %s: %v", method, path, err)
-	}
-	return into
-}
 
 func TestOverrideRoutes(t *testing.T) {
 	f, c := fake(t)
@@ -219,7 +115,7 @@ func TestRoutesRefuse(t *testing.T) {
 			"POST", "/overrides",
 			Change{Kind: "hide", Service: "web", TTL: "-1h"},
 			422,
-			unusable + `ttl: "-1h" is no time to live: "90s", "15m", "1h30m"`,
+			unusable + `ttl: "-1h" is no time to live, from "1s" to "876000h", such as "15m" or "1h30m"`,
 		},
 		{
 			"POST", "/overrides",
@@ -233,14 +129,15 @@ func TestRoutesRefuse(t *testing.T) {
 			409,
 			"override of gone: it is hidden (ann: moved); clear that first",
 		},
-		{"POST", "/overrides", map[string]int{"weight": 1}, 400, `the body is no such JSON: json: unknown field "weight"`},
+		{"POST", "/overrides", map[string]int{"weight": 1}, 422, "what was sent cannot be used\nweight: there is no such key"},
 		{"DELETE", "/overrides/web", nil, 404, `override of "web": there is none`},
 		{"DELETE", "/overrides/web/a", nil, 404, `override of "web/a": there is none`},
 		{"GET", "/explain/web", nil, 404, "there is no service web"},
 		{"POST", "/sources/none/accept", nil, 404, `no source is called "none"`},
 		{"POST", "/sources/still/accept", nil, 409, `nothing of source "still" is held`},
 		{"POST", "/reload", ReloadRequest{[]string{"none"}}, 404, `no source is called "none"`},
-		{"POST", "/status", nil, 404, "there is no such route"},
+		{"POST", "/status", nil, 405, "POST is no method of this route; there are GET, HEAD"},
+		{"POST", "/statuses", nil, 404, "there is no such route"},
 	} {
 		var got *Failure
 		err := c.Do(t.Context(), tt.method, tt.path, tt.body, nil)
@@ -253,25 +150,20 @@ func TestRoutesRefuse(t *testing.T) {
 	}
 }
 
-// fullStore has no room.
-type fullStore struct{ *fakeDaemon }
-
-func (fullStore) Put(context.Context, spec.Override) (sources.StoredOverride, error) {
-	return sources.StoredOverride{}, &sources.OverrideError{Fault: sources.Full, Object: "web", Message: "no more can be kept"}
-}
-
-func (fullStore) Write(context.Context, []sources.Write, *sources.Entry) (sources.Written, error) {
-	return sources.Written{}, os.ErrPermission
-}
-
 func TestFaults(t *testing.T) {
-	f, _ := fake(t)
-	c, _ := serve(t, NewMux(fullStore{f}), io.Discard)
+	f, c := fake(t)
+	if _, err := f.Put(t.Context(), spec.Override{Kind: spec.Hide, Service: "web"}); err != nil {
+		t.Fatal(err)
+	}
+	f.writes = func([]sources.Write) error {
+		return &sources.OverrideError{Fault: sources.Full, Object: "web", Message: "no more can be kept"}
+	}
 	var got *Failure
 	err := c.Do(t.Context(), "POST", "/overrides", Change{Kind: "hide", Service: "web"}, nil)
 	if !errors.As(err, &got) || got.Code != 507 || got.Error() != "override of web: no more can be kept" {
 		t.Errorf("full: %v", err)
 	}
+	f.writes = func([]sources.Write) error { return os.ErrPermission }
 	if err = c.Do(t.Context(), "DELETE", "/overrides/web", nil, nil); !errors.As(err, &got) || got.Code != 500 {
 		t.Errorf("a disk: %v", err)
 	}
@@ -381,5 +273,29 @@ func TestExplainBeforeAnything(t *testing.T) {
 	var failure *Failure
 	if !errors.As(err, &failure) || failure.Code != 503 || failure.Message != "there is no configuration yet" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestReloadBodies has what a client may send where there is nothing to say.
+func TestReloadBodies(t *testing.T) {
+	f, _ := fake(t)
+	h := routes(f)
+	const form = "Content-Type: application/x-www-form-urlencoded"
+	for _, tt := range []struct {
+		body    string
+		headers []string
+		want    int
+	}{
+		{"", nil, 200},
+		{"", []string{form}, 200}, // curl -d ''
+		{"\n", []string{"Content-Type: text/plain"}, 200},
+		{"{}", nil, 200},
+		{`{"sources": []}`, []string{form}, 415},
+		{"", []string{form, "Sec-Fetch-Site: cross-site"}, 403}, // the form of a page
+		{"", []string{form, "Origin: https://elsewhere.example"}, 403},
+	} {
+		if w := exchange(h, "POST", "/reload", tt.body, tt.headers...); w.Code != tt.want {
+			t.Errorf("%q %s: %d, want %d: %s", tt.body, tt.headers, w.Code, tt.want, w.Body)
+		}
 	}
 }

@@ -16,6 +16,8 @@ import (
 const (
 	// maxBody is how much of a request's body is read.
 	maxBody = 1 << 20
+	// maxHeader is how much of a request's header is read.
+	maxHeader = 32 << 10
 	// socketConns is how many connections over the socket are served at once; others wait in the kernel's queue. Whoever
 	// takes all of TCP's leaves the operator these.
 	socketConns = 256
@@ -28,17 +30,17 @@ const (
 	lastWords = 2 * time.Second
 )
 
-// Serve answers requests on a listener with a handler until ctx ends, and closes the listener. A handler that panics
-// costs its connection, and a line in the log.
-func Serve(ctx context.Context, l net.Listener, h http.Handler, log zerolog.Logger) error {
+// Serve answers requests on a listener with a handler until ctx ends, and closes the listener. Of what it accepts around
+// makes the connections, such as those with TLS; nil leaves them as they are.
+func Serve(ctx context.Context, l net.Listener, h http.Handler, around func(net.Listener) net.Listener, log zerolog.Logger) error {
 	log = log.With().Str("component", "api").Logger()
 	s := &http.Server{
-		Handler:           bounded(h),
+		Handler:           h,
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      writeTime,
 		IdleTimeout:       time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          stdlog.New(lines{log}, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
@@ -53,22 +55,18 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log zerolog.Logg
 		}
 		ended <- err
 	}()
-	if err := s.Serve(netutil.LimitListener(l, socketConns)); !errors.Is(err, http.ErrServerClosed) {
+	most := tcpConns
+	if l.Addr().Network() == "unix" {
+		most = socketConns
+	}
+	l = netutil.LimitListener(l, most)
+	if around != nil {
+		l = around(l)
+	}
+	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return <-ended
-}
-
-// bounded limits what is read of a body.
-func bounded(h http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		most := int64(maxBody)
-		if r.Method == http.MethodPost && r.URL.Path == "/plan" {
-			most = maxPlanBody // it has whole documents
-		}
-		r.Body = http.MaxBytesReader(w, r.Body, most)
-		h.ServeHTTP(w, r)
-	})
 }
 
 // lines gives what net/http has to say to the log.

@@ -58,7 +58,7 @@ func TestWhoIsSlowLosesTheConnection(t *testing.T) {
 						if r.URL.Path == "/long" {
 							_, _ = io.WriteString(w, strings.Repeat("x", 1<<20))
 						}
-					}), zerolog.Nop())
+					}), nil, zerolog.Nop())
 				}()
 				client, server := net.Pipe()
 				l.conns <- server

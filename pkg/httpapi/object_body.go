@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+// Resolver finds the addresses of a name; *net.Resolver does.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// resolveTime is how long a name may take to be resolved.
+const resolveTime = 5 * time.Second
+
+// objectBody reads an object, or a patch of one, as GORB's users write it, and returns it with the keys of the file. A name
+// in host is resolved, once: the address is what counts, and the name is kept beside it.
+func (a *api) objectBody(ctx context.Context, c *caller, at object, kind spec.OverrideKind) ([]byte, error) {
+	text, err := readBody(c.Request, mediaMergePatch, "application/x-www-form-urlencoded") // which is what curl -d says
+	if err != nil {
+		return nil, err
+	}
+	sent, err := spec.FromPublished(spec.Override{Kind: kind, Service: at.service, Backend: at.backend, Body: text})
+	if err != nil {
+		return nil, asGORB(err)
+	}
+	if sent.Host == "" {
+		return sent.Body, nil
+	}
+	addr, err := a.resolve(ctx, sent.Host)
+	if err != nil {
+		return nil, &Failure{
+			Code: http.StatusBadRequest, Message: err.Error(),
+			Problems: []Problem{{Path: "host", Message: fmt.Sprintf("%q cannot be resolved", sent.Host)}},
+		}
+	}
+	return sent.Resolved(addr), nil
+}
+
+// resolve finds the address of a name, an IPv4 one first as GORB had it.
+func (a *api) resolve(ctx context.Context, name string) (netip.Addr, error) {
+	ctx, cancel := context.WithTimeout(ctx, resolveTime)
+	defer cancel()
+	all, err := a.resolver.LookupNetIP(ctx, "ip", name)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, addr := range all {
+		if addr = addr.Unmap(); addr.Is4() {
+			return addr, nil
+		}
+	}
+	if len(all) == 0 {
+		return netip.Addr{}, fmt.Errorf("lookup %s: no such host", name)
+	}
+	return all[0].WithZone(""), nil
+}
+
+// readBody reads the body of a request, which is JSON whatever of the other types it says to be.
+func readBody(r *http.Request, others ...string) ([]byte, error) {
+	if err := checkMedia(r, others...); err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(r.Body)
+	switch {
+	case err != nil:
+		return nil, badBody(err)
+	case len(bytes.TrimSpace(text)) == 0:
+		return nil, Fail(http.StatusBadRequest, io.EOF.Error()) // GORB's word
+	}
+	return text, nil
+}
+
+// checkMedia refuses a body of another type.
+func checkMedia(r *http.Request, others ...string) error {
+	given := r.Header.Get("Content-Type")
+	if given == "" {
+		return nil
+	}
+	kind, _, err := mime.ParseMediaType(given)
+	for _, known := range append(others, mediaJSON) {
+		if err == nil && kind == known {
+			return nil
+		}
+	}
+	return Fail(http.StatusUnsupportedMediaType, "the body must be application/json")
+}
+
+// badBody is why a body cannot be read.
+func badBody(err error) *Failure {
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return Fail(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is over %d MiB", big.Limit>>20))
+	}
+	return Fail(http.StatusBadRequest, "the body cannot be read: "+err.Error())
+}

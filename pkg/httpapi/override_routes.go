@@ -1,0 +1,187 @@
+package httpapi
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/gorb-io/gorb/pkg/sources"
+)
+
+func (a *api) listOverrides(ctx context.Context, _ *caller, _ *struct{}) (*reply[OverrideList], error) {
+	list := a.daemon.List()
+	out := OverrideList{a.overridesNow(ctx, list)}
+	return &reply[OverrideList]{Status: http.StatusOK, ETag: tagOfAll(list), Body: out}, nil
+}
+
+func (a *api) getServiceOverride(ctx context.Context, _ *caller, in *OfService) (*reply[Override], error) {
+	return a.getOverride(ctx, object{in.Service, ""})
+}
+
+func (a *api) getBackendOverride(ctx context.Context, _ *caller, in *OfBackend) (*reply[Override], error) {
+	return a.getOverride(ctx, object{in.Service, in.Backend})
+}
+
+func (a *api) getOverride(ctx context.Context, at object) (*reply[Override], error) {
+	list := overlay(a.daemon.Of(at.service)).about(at)
+	if len(list) == 0 {
+		return nil, noOverride(at)
+	}
+	told := a.overridesNow(ctx, list)
+	o := told[len(told)-1]
+	if len(told) > 1 {
+		o.Beneath = &told[0]
+	}
+	return &reply[Override]{Status: http.StatusOK, ETag: tagOfOverride(list), Body: o}, nil
+}
+
+// about are the overrides of an object: what lasts, and what ends.
+func (v overlay) about(at object) []sources.StoredOverride {
+	return slices.DeleteFunc(slices.Clone(v), func(o sources.StoredOverride) bool { return o.Backend != at.backend })
+}
+
+func noOverride(at object) error {
+	return Fail(http.StatusNotFound, "override of "+strconv.Quote(at.String())+": there is none")
+}
+
+// tagOfOverride is the ETag of the overrides of an object.
+func tagOfOverride(list []sources.StoredOverride) string {
+	tag := `"r`
+	for i, o := range list {
+		if i > 0 {
+			tag += "-"
+		}
+		tag += strconv.FormatUint(o.Revision, 10)
+	}
+	return tag + `"`
+}
+
+type clearService struct {
+	OfService
+	ClearOne
+}
+
+type clearBackend struct {
+	OfBackend
+	ClearOne
+}
+
+// ClearOne is what the taking back of what is written over one object may carry.
+type ClearOne struct {
+	ClearQuery
+	Ending bool `query:"ending" doc:"Take back only what ends by itself. By default what lasts goes, too."`
+}
+
+func (a *api) clearServiceOverride(ctx context.Context, c *caller, in *clearService) (*reply[ClearedOverride], error) {
+	return a.clear(ctx, c, object{in.Service, ""}, in.ClearOne)
+}
+
+func (a *api) clearBackendOverride(ctx context.Context, c *caller, in *clearBackend) (*reply[ClearedOverride], error) {
+	return a.clear(ctx, c, object{in.Service, in.Backend}, in.ClearOne)
+}
+
+// clear takes back what is written over one object.
+func (a *api) clear(ctx context.Context, c *caller, at object, q ClearOne) (*reply[ClearedOverride], error) {
+	return retried(at.String(), func() (*reply[ClearedOverride], error) {
+		over := overlay(a.daemon.Of(at.service))
+		list, revisions := over.about(at), over.revisions()
+		if len(list) == 0 {
+			return nil, noOverride(at)
+		}
+		tag := tagOfOverride(list) // as GET has it
+		if q.Ending {
+			list = slices.DeleteFunc(list, func(o sources.StoredOverride) bool { return !o.Ends() })
+		}
+		if len(list) == 0 {
+			return nil, Fail(http.StatusNotFound, "override of "+strconv.Quote(at.String())+": there is none that ends")
+		}
+		if err := ifMatch(c.Header["If-Match"], tag); err != nil {
+			return nil, err
+		}
+		status, came, err := a.takeBack(ctx, c, at, list, revisions, q.ClearQuery)
+		if err != nil {
+			return nil, err
+		}
+		var lasts, ends *sources.StoredOverride
+		for i := range list {
+			if list[i].Ends() {
+				ends = &list[i]
+			} else {
+				lasts = &list[i]
+			}
+		}
+		return &reply[ClearedOverride]{Status: status, Location: came.See, Body: ClearedOverride{*stacked(lasts, ends), came}}, nil
+	})
+}
+
+// clearOverrides takes back all of them.
+func (a *api) clearOverrides(ctx context.Context, c *caller, q *ClearQuery) (*reply[ClearedOverrides], error) {
+	return retried("overrides", func() (*reply[ClearedOverrides], error) {
+		list := a.daemon.List()
+		if err := ifMatch(c.Header["If-Match"], tagOfAll(list)); err != nil {
+			return nil, err
+		}
+		out := ClearedOverrides{OverrideList{[]Override{}}, InKernel{DryRun: q.DryRun, Operations: []string{}}}
+		if len(list) == 0 {
+			return ok(out), nil
+		}
+		status, came, err := a.takeBack(ctx, c, object{}, list, nil, *q)
+		if err != nil {
+			return nil, err
+		}
+		out.InKernel = came
+		for _, was := range list {
+			out.Overrides = append(out.Overrides, newOverride(was))
+		}
+		return &reply[ClearedOverrides]{Status: status, Location: came.See, Body: out}, nil
+	})
+}
+
+// tagOfAll is the ETag of all overrides: the newest revision, and how many there are.
+func tagOfAll(list []sources.StoredOverride) string {
+	var newest uint64
+	for _, o := range list {
+		newest = max(newest, o.Revision)
+	}
+	return fmt.Sprintf(`"r%d-%d"`, newest, len(list))
+}
+
+// takeBack takes overrides back, whatever comes of that, or says what would. With If-Match it does so only where those of the
+// service have these revisions still.
+func (a *api) takeBack(
+	ctx context.Context, c *caller, at object, list []sources.StoredOverride, revisions []uint64, q ClearQuery,
+) (int, InKernel, error) {
+	writes := make([]sources.Write, len(list))
+	var services []string
+	for i := range list {
+		writes[i] = cleared(&list[i])
+		services = append(services, list[i].Service)
+	}
+	services = slices.Compact(services) // they are in order
+	if c.Header["If-Match"] != nil {
+		writes[0].IfService = revisions
+	}
+	tried, wrong := a.daemon.TryWrites(writes...)
+	if q.DryRun {
+		c.kept = true
+		if wrong != nil { // it is taken back all the same
+			return http.StatusOK, InKernel{DryRun: true, Operations: []string{}, Pending: noEffect(wrong)}, nil
+		}
+		came, err := a.would(ctx, tried, services...)
+		return http.StatusOK, came, err
+	}
+	serial := a.serial()
+	written, err := a.daemon.Write(ctx, writes, a.entry(c, at, nil, q.Reason))
+	if err != nil {
+		return 0, InKernel{}, err
+	}
+	c.kept = true
+	wait, _ := patience(q.Wait) // it has been checked
+	status, _, came := a.outcome(ctx, wait, lookedFor{written.Revision, serial, tried}, at.backend, services...)
+	a.amend(written.Entry, status, "cleared", came.Pending)
+	return status, came, nil
+}
+
+func noEffect(err error) string { return "it does not go with the sources: " + err.Error() }

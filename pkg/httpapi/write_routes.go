@@ -1,0 +1,224 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/gorb-io/gorb/pkg/sources"
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+type putService struct {
+	OfService
+	WriteQuery
+	Replace bool `query:"replace" doc:"Take the place of a service of that name that is there and differs. By default that is 409."`
+	OnlyIfNot
+}
+
+type putBackend struct {
+	OfBackend
+	WriteQuery
+	Replace bool `query:"replace" doc:"Take the place of a backend of that name that is there and differs. By default that is 409."`
+	OnlyIfNot
+}
+
+// OnlyIfNot is the other condition of a PUT. It is taken from the request itself, as OnlyIf is.
+type OnlyIfNot struct {
+	IfNoneMatch string `header:"If-None-Match" doc:"Not if its ETag is one of these; * is any that is there."`
+}
+
+type changeService struct {
+	OfService
+	WriteQuery
+}
+
+type changeBackend struct {
+	OfBackend
+	WriteQuery
+}
+
+func (a *api) putService(ctx context.Context, c *caller, in *putService) (*reply[Written], error) {
+	return a.put(ctx, c, object{in.Service, ""}, &in.WriteQuery, in.Replace)
+}
+
+func (a *api) putBackend(ctx context.Context, c *caller, in *putBackend) (*reply[Written], error) {
+	return a.put(ctx, c, object{in.Service, in.Backend}, &in.WriteQuery, in.Replace)
+}
+
+func (a *api) patchService(ctx context.Context, c *caller, in *changeService) (*reply[Written], error) {
+	return a.patch(ctx, c, object{in.Service, ""}, &in.WriteQuery)
+}
+
+func (a *api) patchBackend(ctx context.Context, c *caller, in *changeBackend) (*reply[Written], error) {
+	return a.patch(ctx, c, object{in.Service, in.Backend}, &in.WriteQuery)
+}
+
+func (a *api) deleteService(ctx context.Context, c *caller, in *changeService) (*reply[Written], error) {
+	return a.remove(ctx, c, object{in.Service, ""}, &in.WriteQuery)
+}
+
+func (a *api) deleteBackend(ctx context.Context, c *caller, in *changeBackend) (*reply[Written], error) {
+	return a.remove(ctx, c, object{in.Service, in.Backend}, &in.WriteQuery)
+}
+
+// put makes an object, or with replace another of what is there.
+func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, replace bool) (*reply[Written], error) {
+	body, err := a.objectBody(ctx, c, at, spec.Set)
+	if err != nil {
+		return nil, err
+	}
+	set := sources.Write{Override: at.override(c, q, spec.Set, body)}
+	if err := set.Check(); err != nil {
+		return nil, asGORB(err)
+	}
+	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
+		there, set := at.isIn(was), set
+		without := a.withoutEnding(over, was)
+		if at.backend != "" && !set.Ends() {
+			set.Until = over.ending(object{at.service, ""}, without) // what is in a service that ends does so with it
+		}
+		writes := distinct(append([]sources.Write{set}, over.above(set)...))
+		writes = append(writes, over.beneath(writes)...)
+		if at.backend != "" && was == nil {
+			// GORB looked at the body first. Without a service nobody else misses its host.
+			if _, err := a.try(set); err != nil {
+				return step{}, err
+			}
+			if !has(body, "host") {
+				f := Fail(http.StatusBadRequest, errMissing)
+				f.Problems = []Problem{{Path: "host", Message: "missing; a backend needs one"}}
+				return step{}, f
+			}
+			return step{}, notThere("there is no service " + at.service)
+		}
+		if !there && !set.Ends() {
+			if s, ok := a.unhide(at, was, over, set); ok {
+				return s, nil
+			}
+		}
+		tried, err := a.try(writes...)
+		switch {
+		case err != nil:
+			return step{}, err
+		case at.backend != "" && portless(at, at.serviceIn(tried, was)):
+			return step{}, Fail(http.StatusBadRequest, errMissing)
+		case there && sameObject(at, was, at.serviceIn(tried, was), body):
+			if !over.lastsAnew(set, sameObject(at, without, at.serviceIn(tried, was), body)) {
+				return step{result: ResultUnchanged}, nil
+			}
+		case there && !replace:
+			f := Fail(http.StatusConflict, errExists)
+			f.Problems = []Problem{{Path: at.String(), Message: "it is there and is another; PATCH changes it, ?replace=true takes its place"}}
+			return step{}, f
+		}
+		s := step{writes: writes, own: 1, result: ResultCreated, tried: tried, sent: body}
+		if there {
+			s.result = ResultChanged
+		}
+		return s, nil
+	})
+}
+
+// lastsAnew reports whether a set of what is so already is about how long it is to be so, or why: it ends at another time than
+// before, or does not end any more, unless it lasts already, or it has another reason.
+func (v overlay) lastsAnew(set sources.Write, lasting bool) bool {
+	lasts, ends := v.of(object{set.Service, set.Backend})
+	if set.Ends() {
+		return ends != nil && !ends.Until.Equal(set.Until)
+	}
+	return !lasting || set.Reason != "" && lasts != nil && lasts.Kind == spec.Set && lasts.Reason != set.Reason
+}
+
+// portless reports whether a backend has no port of its own where its service has one: no connection would get through.
+func portless(at object, s *spec.Service) bool {
+	if s == nil || s.Port == 0 {
+		return false
+	}
+	b := s.Backend(at.backend)
+	return b != nil && b.Port == 0
+}
+
+// unhide returns the step that brings back what the sources declare, where that is what was asked for.
+func (a *api) unhide(at object, was *spec.Service, over overlay, set sources.Write) (step, bool) {
+	writes := over.clears(at)
+	if len(writes) == 0 {
+		return step{}, false
+	}
+	without, err := a.daemon.TryWrites(writes...)
+	if err != nil || !at.isIn(at.serviceIn(without, was)) {
+		return step{}, false
+	}
+	wanted, err := a.daemon.TryWrites(distinct(slices.Concat(writes, []sources.Write{set}, over.above(set)))...)
+	if err != nil || !sameObject(at, at.serviceIn(without, was), at.serviceIn(wanted, was), set.Body) {
+		return step{}, false
+	}
+	return step{writes: writes, own: len(writes), result: ResultUnhidden, tried: without, sent: set.Body}, true
+}
+
+// sameObject reports whether an object is the same in two forms of its service. Of a service whose body does not name any,
+// the backends do not count.
+func sameObject(at object, was, is *spec.Service, body []byte) bool {
+	if at.backend != "" || has(body, "backends") {
+		return at.tag(was) == at.tag(is)
+	}
+	return was != nil && is != nil && bytes.Equal(was.OptionsJSON(), is.OptionsJSON())
+}
+
+// has reports whether a body has a key that is not null.
+func has(body []byte, key string) bool {
+	var keys map[string]any
+	return json.Unmarshal(body, &keys) == nil && keys[key] != nil
+}
+
+// remove takes an object away: what is written over the sources, and where they declare it, it is hidden. For a while it is
+// hidden alone, so that all is as it was after that.
+func (a *api) remove(ctx context.Context, c *caller, at object, q *WriteQuery) (*reply[Written], error) {
+	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
+		if !at.isIn(was) {
+			return step{}, notThere("there is no " + at.String())
+		}
+		hide := sources.Write{Override: at.override(c, q, spec.Hide, nil)}
+		writes := []sources.Write{hide}
+		if !hide.Ends() {
+			if at.backend != "" {
+				hide.Until = over.ending(object{at.service, ""}, a.withoutEnding(over, was))
+				writes[0] = hide
+			}
+			clears := over.clearsAll(at)
+			if tried, err := a.try(clears...); err == nil && !at.isIn(at.serviceIn(tried, was)) {
+				return step{writes: clears, own: len(clears), result: ResultRemoved, tried: tried}, nil
+			}
+			writes = distinct(slices.Concat(writes, clears, over.above(hide), writes))
+		}
+		tried, err := a.try(writes...)
+		if err != nil {
+			return step{}, err
+		}
+		return step{writes: writes, own: 1, result: ResultHidden, tried: tried}, nil
+	})
+}
+
+// clears takes back what is written over an object.
+func (v overlay) clears(at object) []sources.Write {
+	var writes []sources.Write
+	for i := range v {
+		if v[i].Backend == at.backend {
+			writes = append(writes, cleared(&v[i]))
+		}
+	}
+	return writes
+}
+
+// clearsAll takes back what is written over an object, and over the backends of a service.
+func (v overlay) clearsAll(at object) []sources.Write {
+	var writes []sources.Write
+	for i := range v {
+		if at.backend == "" || v[i].Backend == at.backend {
+			writes = append(writes, cleared(&v[i]))
+		}
+	}
+	return writes
+}

@@ -1,0 +1,213 @@
+package httpapi
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorb-io/gorb/pkg/sources"
+	"github.com/gorb-io/gorb/pkg/spec"
+)
+
+const (
+	// lookAgain is how often something that waits is looked at.
+	lookAgain = 50 * time.Millisecond
+	// withdrawTime is how long the withdrawal of a change is waited for.
+	withdrawTime = 5 * time.Second
+)
+
+// settle waits until the kernel has a change that is stored, and says what came of it.
+func (a *api) settle(ctx context.Context, at object, q *WriteQuery, s step, written sources.Written) (*reply[Written], error) {
+	wait, _ := patience(q.Wait) // it has been checked
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	out := Written{
+		Object: at.String(), Result: s.result, Operations: []string{}, Override: a.overrideOf(at),
+		Warnings: newProblems(s.tried.Warnings),
+	}
+	judged, err := a.daemon.Await(waiting, written.Revision)
+	if err != nil {
+		return a.later(at, out, notLooked, time.Time{}, judged.Desired), nil
+	}
+	if judged.Desired == nil {
+		return a.later(at, out, sources.ErrNothingYet.Error(), time.Time{}, nil), nil
+	}
+	if err := a.overtaken(ctx, at, s, written, judged); err != nil {
+		return nil, err
+	}
+	for {
+		done, err := a.daemon.Settled(waiting, judged.Desired.Serial, at.service)
+		switch {
+		case err != nil && out.Pending == "":
+			return a.later(at, out, notDone, time.Time{}, judged.Desired), nil
+		case err != nil:
+			return a.later(at, out, out.Pending, out.Until, judged.Desired), nil
+		}
+		if judged.Desired.Serial != s.serial { // else nothing was asked of the kernel, and they are of what was before
+			out.Operations = append([]string{}, done.Operations...)
+		}
+		if reasons := done.refusals(at.changed(s.tried)); len(reasons) > 0 {
+			return nil, a.refused(ctx, at, q, written, reasons)
+		}
+		waits, until := done.pending()
+		out.Pending, out.Until = waits, until
+		if waits == "" {
+			if done.Draining > 0 {
+				out.Pending = fmt.Sprintf("backends that leave: %d; they go when they have no connections", done.Draining)
+			}
+			return &reply[Written]{Status: http.StatusOK, ETag: at.tag(judged.Desired.Service(at.service)), Body: out}, nil
+		}
+		select {
+		case <-waiting.Done():
+			return a.later(at, out, waits, until, judged.Desired), nil
+		case <-time.After(lookAgain):
+		}
+	}
+}
+
+// overtaken takes back a change that is without effect because of what others did while it was made, such as to remove the
+// service of a backend.
+func (a *api) overtaken(ctx context.Context, at object, s step, written sources.Written, judged sources.Judged) error {
+	var f *Failure
+	for _, w := range s.writes[:s.own] {
+		if w.Kind != spec.Set && w.Kind != spec.Patch {
+			continue
+		}
+		switch effect, why := judged.Of(w.Key()); effect {
+		case sources.Dangles:
+			f = notThere("others have removed it, or its service, at the same time")
+		case sources.SetAside:
+			f = Fail(http.StatusConflict, "it does not go with what others have changed at the same time: "+why.Error())
+		}
+	}
+	if f == nil {
+		return nil
+	}
+	if err := a.withdraw(ctx, written); err != nil && !errors.Is(err, sources.ErrChanged) {
+		f.Problems = append(f.Problems, Problem{Message: "the change could not be withdrawn: " + err.Error()})
+	}
+	_ = a.daemon.Amend(written.Entry, f.Code, f.Message) // the answer says it
+	return f
+}
+
+const (
+	notLooked = "it is stored, and gorb has not looked at it yet"
+	notDone   = "it is stored, and no pass has come to it yet"
+)
+
+// later answers that a change is stored, and where to look for the rest.
+func (a *api) later(at object, out Written, why string, until time.Time, d *spec.Desired) *reply[Written] {
+	out.Pending, out.Until, out.See = why, until, at.seen(d)
+	return &reply[Written]{Status: http.StatusAccepted, Location: out.See, Body: out}
+}
+
+// seen is where to look for what waits of an object: where it is declared there, else at its service, and of a service that
+// leaves in the plan.
+func (o object) seen(d *spec.Desired) string {
+	service := object{o.service, ""}
+	switch {
+	case d == nil || o.isIn(d.Service(o.service)):
+		return o.path()
+	case service.isIn(d.Service(o.service)):
+		return service.path()
+	}
+	return "/plan"
+}
+
+// refused takes back a change that the kernel refuses, unless it is to be kept, and says why.
+func (a *api) refused(ctx context.Context, at object, q *WriteQuery, written sources.Written, reasons []string) error {
+	f := Fail(http.StatusInternalServerError, errIPVS)
+	for _, reason := range reasons {
+		f.Problems = append(f.Problems, Problem{Path: at.String(), Message: reason})
+	}
+	what := "the change is withdrawn"
+	if q.Keep {
+		what = "the change is kept, and tried again"
+	} else if err := a.withdraw(ctx, written); errors.Is(err, sources.ErrChanged) {
+		what = "the change is not withdrawn: somebody has changed it since"
+	} else if err != nil {
+		what = "the change could not be withdrawn: " + err.Error()
+	}
+	f.Problems = append(f.Problems, Problem{Message: what})
+	_ = a.daemon.Amend(written.Entry, f.Code, fmt.Sprintf("%s: %s; %s", f.Message, reasons[0], what)) // the answer says it
+	return f
+}
+
+// withdraw puts back what was there before, but for what has ended since; also for a client that has gone, who is not waited
+// for then, nor is one whose daemon ends.
+func (a *api) withdraw(ctx context.Context, written sources.Written) error {
+	var clear []sources.Write
+	var was []*sources.StoredOverride
+	oldest := map[spec.OverrideKey]uint64{} // by service and whether it ends, the revision of the oldest that comes back
+	for i, before := range written.Was {
+		if now := written.Now[i]; now != nil { // not over what is there now, as the two would become one
+			clear = append(clear, cleared(now))
+		}
+		if before == nil || !before.Until.IsZero() && !time.Now().Before(before.Until) {
+			continue
+		}
+		was = append(was, before)
+		if first, there := oldest[layerOf(before)]; !there || before.Revision < first {
+			oldest[layerOf(before)] = before.Revision
+		}
+	}
+	writing, cancel := context.WithTimeout(context.WithoutCancel(ctx), withdrawTime)
+	defer cancel()
+	again, err := a.daemon.Write(writing, append(clear, a.inOrder(was, oldest, written)...), nil)
+	if err == nil {
+		looking, cancel := context.WithTimeout(ctx, withdrawTime)
+		defer cancel()
+		_, _ = a.daemon.Await(looking, again.Revision) // it is withdrawn all the same
+	}
+	return err
+}
+
+// layerOf is what has an order: all that is written over a service and its backends, and lasts, or ends.
+func layerOf(o *sources.StoredOverride) spec.OverrideKey {
+	return spec.OverrideKey{Service: o.Service, Ends: o.Ends()}
+}
+
+// inOrder puts overrides back so that each lies over what it lay over before: what comes back is newer by that than what was
+// written over it, so that this is written once more.
+func (a *api) inOrder(was []*sources.StoredOverride, oldest map[spec.OverrideKey]uint64, written sources.Written) []sources.Write {
+	back := make(map[spec.OverrideKey]bool, len(written.Was))
+	for _, list := range [][]*sources.StoredOverride{written.Was, written.Now} {
+		for _, o := range list {
+			if o != nil {
+				back[o.Key()] = true
+			}
+		}
+	}
+	all, stays := slices.Clone(was), map[spec.OverrideKey]*uint64{}
+	if len(was) > 0 {
+		for _, o := range a.daemon.List() {
+			if first, comes := oldest[layerOf(&o)]; comes && o.Revision > first && !back[o.Key()] {
+				all, stays[o.Key()] = append(all, &o), &o.Revision
+			}
+		}
+	}
+	slices.SortFunc(all, func(a, b *sources.StoredOverride) int { return cmp.Compare(a.Revision, b.Revision) })
+	writes := make([]sources.Write, len(all))
+	for i, o := range all {
+		if writes[i] = (sources.Write{Override: o.Override, If: stays[o.Key()]}); writes[i].If == nil {
+			writes[i].If = new(uint64)
+		}
+	}
+	return writes
+}
+
+// pending says why the kernel does not have what is declared, though nothing was refused; "": it has.
+func (s *Settled) pending() (why string, until time.Time) {
+	switch {
+	case s.Waiting != nil:
+		return s.Waiting.Why, s.Waiting.Until
+	case len(s.Held) > 0:
+		return strings.Join(s.Held, "; "), time.Time{}
+	}
+	return "", time.Time{}
+}
