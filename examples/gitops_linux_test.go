@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gorb-io/gorb/internal/lab"
+	"github.com/gorb-io/gorb/pkg/httpapi"
 )
 
 // TestGitOps deploys to a director that runs, finds the table that the example has on file, and asks the director. What
@@ -32,6 +33,8 @@ func TestGitOps(t *testing.T) {
 			t.Errorf("plan.sh director1 (%v):\n%s", err, out)
 		}
 
+		d.planByToken()
+
 		before := d.current()
 		write(t, filepath.Join(d.repository, "conf", "services", "bad.toml"), "[services.bad]\n")
 		for _, name := range []string{"plan.sh", "deploy.sh"} {
@@ -43,6 +46,28 @@ func TestGitOps(t *testing.T) {
 			t.Errorf("the link leads to %s, and led to %s", after, before)
 		}
 	})
+}
+
+// planByToken has the director take tokens, and asks it at its URL: with one that may read, and without.
+func (d deployment) planByToken() {
+	d.t.Helper()
+	token, hash := httpapi.NewToken()
+	main := filepath.Join(d.etc, "current", "gorb.toml")
+	write(d.t, main, read(d.t, main)+fmt.Sprintf("\n[[api.tokens]]\nname = \"plan\"\nrole = \"read\"\nhash = %q\n", hash))
+	const url = "http://127.0.0.1:4672"
+	d.t.Setenv("GORB_TOKEN", "gorb_another")
+	waitFor(d.t, "gorb to want tokens", func() error {
+		out, err := d.script("plan.sh", url)
+		if err == nil || !strings.Contains(out, "; the token was that of GORB_TOKEN\n") {
+			return fmt.Errorf("plan.sh with a wrong token (%v):\n%s", err, out)
+		}
+		return nil
+	})
+	d.t.Setenv("GORB_TOKEN", token)
+	out, err := d.script("plan.sh", url)
+	if want := "# " + url + "\n# asked the gorb at " + url + ": 0 overrides in force\nnothing to do\n"; err != nil || out != want {
+		d.t.Errorf("plan.sh with a token (%v):\n%s", err, out)
+	}
 }
 
 // deployment is a copy of examples/gitops, and a director that is this machine.

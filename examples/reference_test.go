@@ -22,6 +22,8 @@ var tables = map[string]string{
 	"document": `NONE`,
 	"gorb":     `"gorb": {NONE}`,
 	"vip":      `"gorb": {"vip_interface": {NONE}}`,
+	"api":      `"api": {NONE}`,
+	"tls":      `"api": {"tls": {NONE}}`,
 	"consul":   `"consul": {NONE}`,
 	"source":   `"sources": [{"url": "a.toml", NONE}]`,
 	"ipvs":     `"ipvs": {NONE}`,
@@ -37,10 +39,16 @@ var tables = map[string]string{
 	"args":     `"services": {"a": {"pulse": {"args": {NONE}}}}`,
 	"probe":    `"probe": {NONE}`,
 
+	"token":  `"api": {"tokens": [{"name": "a", "role": "read", "file": "b", NONE}]}`,
+	"user":   `"api": {"users": [{"name": "a", "role": "read", "password_hash": "` + hash + `", NONE}]}`,
+	"client": `"api": {"tls": {"clients": [{"name": "a", "role": "read", NONE}]}}`,
+
 	"service defaults": `"defaults": {"service": {NONE}}`,
 	"backend defaults": `"defaults": {"backend": {NONE}}`,
 	"pulse defaults":   `"defaults": {"pulse": {NONE}}`,
 }
+
+const hash = "$2y$10$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234"
 
 // known returns the keys that gorb knows in a table, by what it says to one that it does not.
 func known(t *testing.T, table string) []string {
@@ -94,6 +102,8 @@ func TestReferenceIsWhole(t *testing.T) {
 		"document":         under(tree),
 		"gorb":             under(tree, "gorb"),
 		"vip":              under(tree, "gorb", "vip_interface"),
+		"api":              under(tree, "api"),
+		"tls":              under(tree, "api", "tls"),
 		"consul":           under(tree, "consul"),
 		"ipvs":             under(tree, "ipvs"),
 		"timeouts":         under(tree, "ipvs", "timeouts"),
@@ -115,7 +125,7 @@ func TestReferenceIsWhole(t *testing.T) {
 		switch table {
 		case "sysctl": // of which no kernel has them all
 			continue
-		case "source": // which are in comments: TestReferenceShowsSources
+		case "source", "token", "user", "client": // which are in comments: TestReferenceShowsSources, TestReferenceShowsPeople
 			continue
 		}
 		all := map[string]any{}
@@ -184,13 +194,15 @@ func TestReferenceShowsDefaults(t *testing.T) {
 		{[]string{"gorb"}, keys("gorb", "vip_interface")},
 		{[]string{"gorb", "vip_interface"}, []string{"create"}},
 		{[]string{"consul"}, keys("consul")},
+		{[]string{"api"}, keys("api", "tls")},
+		{[]string{"api", "tls"}, keys("tls")},
 		{[]string{"probe"}, keys("probe", "allow")},
 		{[]string{"ipvs", "sync", "master"}, keys("master", "interface", "maxlen")},
 		{[]string{"defaults", "service"}, keys("service defaults", "pulse")},
 		{[]string{"defaults", "backend"}, keys("backend defaults", "tunnel_port")},
-		{[]string{"services", "web"}, keys("service", "host", "port", "backends", "fwmark", "family", "pulse")},
+		{[]string{"services", "web"}, keys("service", "host", "host_name", "port", "backends", "fwmark", "family", "pulse")},
 		{[]string{"services", "web", "pulse"}, keys("pulse", "args", "initial_wait")},
-		{[]string{"services", "web", "backends", "a"}, keys("backend", "host", "pulse", "tunnel_port", "tunnel_checksum")},
+		{[]string{"services", "web", "backends", "a"}, keys("backend", "host", "host_name", "pulse", "tunnel_port", "tunnel_checksum")},
 		{[]string{"services", "web", "backends", "b"}, []string{"tunnel_checksum"}},
 		{[]string{"services", "site"}, []string{"family"}},
 	} {
@@ -201,6 +213,9 @@ func TestReferenceShowsDefaults(t *testing.T) {
 				t.Errorf("%s without %s (-want +got):\n%s", strings.Join(place.path, "."), key, diff)
 			}
 			if diff := cmp.Diff(all.Consul, less.Consul, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("%s without %s (-want +got):\n%s", strings.Join(place.path, "."), key, diff)
+			}
+			if diff := cmp.Diff(all.API, less.API); diff != "" {
 				t.Errorf("%s without %s (-want +got):\n%s", strings.Join(place.path, "."), key, diff)
 			}
 			if all.Probe.MaxExec != less.Probe.MaxExec || all.Probe.MaxChecks != less.Probe.MaxChecks {
@@ -222,17 +237,8 @@ func TestReferenceShowsDefaults(t *testing.T) {
 // TestReferenceShowsSources fails when the reference lacks a key of [[sources]], which it has in comments, or sets one to
 // another value than it has by default.
 func TestReferenceShowsSources(t *testing.T) {
-	text, err := os.ReadFile("reference.toml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var tables []string
-	for _, paragraph := range strings.Split(string(text), "\n\n") {
-		if strings.HasPrefix(paragraph, "# [[sources]]") {
-			tables = append(tables, strings.ReplaceAll("\n"+paragraph, "\n# ", "\n"))
-		}
-	}
-	doc, err := spec.Decode("reference.toml", spec.TOML, []byte(strings.Join(tables, "\n")))
+	shown := commented(t, "# [[sources]]")
+	doc, err := spec.Decode("reference.toml", spec.TOML, []byte(shown))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -249,7 +255,7 @@ func TestReferenceShowsSources(t *testing.T) {
 		}
 	}
 	var tree struct{ Sources []map[string]any }
-	if _, err := toml.Decode(strings.Join(tables, "\n"), &tree); err != nil {
+	if _, err := toml.Decode(shown, &tree); err != nil {
 		t.Fatal(err)
 	}
 	all := map[string]any{}
@@ -259,4 +265,48 @@ func TestReferenceShowsSources(t *testing.T) {
 	if diff := cmp.Diff(known(t, "source"), slices.Sorted(maps.Keys(all))); diff != "" {
 		t.Errorf("keys of a source (-known to gorb +in reference.toml):\n%s", diff)
 	}
+}
+
+// TestReferenceShowsPeople is the same for who may use the API.
+func TestReferenceShowsPeople(t *testing.T) {
+	shown := commented(t, "# [[api.")
+	if _, err := spec.Decode("reference.toml", spec.TOML, []byte(shown)); err != nil {
+		t.Fatal(err)
+	}
+	var tree struct {
+		API struct {
+			Tokens, Users []map[string]any
+			TLS           struct{ Clients []map[string]any }
+		}
+	}
+	if _, err := toml.Decode(shown, &tree); err != nil {
+		t.Fatal(err)
+	}
+	for table, elements := range map[string][]map[string]any{
+		"token": tree.API.Tokens, "user": tree.API.Users, "client": tree.API.TLS.Clients,
+	} {
+		all := map[string]any{}
+		for _, element := range elements {
+			maps.Copy(all, element)
+		}
+		if diff := cmp.Diff(known(t, table), slices.Sorted(maps.Keys(all))); diff != "" {
+			t.Errorf("keys of a %s (-known to gorb +in reference.toml):\n%s", table, diff)
+		}
+	}
+}
+
+// commented returns the paragraphs of the reference that are tables in comments, without their hashes.
+func commented(t *testing.T, prefix string) string {
+	t.Helper()
+	text, err := os.ReadFile("reference.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tables []string
+	for _, paragraph := range strings.Split(string(text), "\n\n") {
+		if strings.HasPrefix(paragraph, prefix) {
+			tables = append(tables, strings.ReplaceAll("\n"+paragraph, "\n# ", "\n"))
+		}
+	}
+	return strings.Join(tables, "\n")
 }

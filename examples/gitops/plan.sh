@@ -2,7 +2,9 @@
 # Says what the configuration would change on each director.
 #
 #   plan.sh              by the tables that deploy.sh wrote down last, tables/*.json
-#   plan.sh DIRECTOR...  asks the directors by ssh: with their overrides, and what is around the table
+#   plan.sh DIRECTOR...  asks the directors, with their overrides and the health of their backends: at a URL such as
+#                        https://lb1.example:4672, with the token in GORB_TOKEN, for which role read is enough, and
+#                        GORB_CA, a file, for who signs the certificate; one without :// by ssh
 #
 # That there is something to change is no failure. That it cannot be told is one, and so is what gorb could not do.
 set -u
@@ -26,6 +28,13 @@ if [ $# -eq 0 ]; then
 fi
 for director; do
 	echo "# $director"
+	case $director in
+	*://*)
+		gorb plan --exit-code --server "$director" ${GORB_CA:+--ca-file "$GORB_CA"} conf/gorb.toml
+		told $?
+		continue
+		;;
+	esac
 	tar -C conf -cf - . | ssh "$director" 'new=$(mktemp -d) && tar -C "$new" -xf - && gorb plan --exit-code "$new/gorb.toml"
 		code=$?; rm -rf "$new"; exit $code'
 	told $?
