@@ -129,13 +129,13 @@ func (a *api) outcome(
 		return later(sources.ErrNothingYet.Error(), time.Time{}, "/overrides")
 	}
 	for _, service := range services {
-		at := object{service, backend}
+		at, why, until := object{service, backend}, notDone, time.Time{}
 		for {
 			done, err := a.daemon.Settled(ctx, judged.Desired.Serial, service)
 			if err != nil {
-				return later(cmp.Or(out.Pending, notDone), out.PendingUntil, at.seen(judged.Desired))
+				return later(why, until, at.seen(judged.Desired))
 			}
-			why, until := done.pending()
+			why, until = done.pending()
 			if reasons := done.refusals(at.changed(what.tried)); len(reasons) > 0 {
 				why = "the kernel refuses it: " + strings.Join(reasons, "; ")
 			}
