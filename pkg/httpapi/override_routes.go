@@ -46,8 +46,11 @@ func noOverride(at object) error {
 	return Fail(http.StatusNotFound, "override of "+strconv.Quote(at.String())+": there is none")
 }
 
-// tagOfOverride is the ETag of the overrides of an object.
+// tagOfOverride is the ETag of the overrides of an object; "": there are none.
 func tagOfOverride(list []sources.StoredOverride) string {
+	if len(list) == 0 {
+		return ""
+	}
 	tag := `"r`
 	for i, o := range list {
 		if i > 0 {
@@ -104,15 +107,8 @@ func (a *api) clear(ctx context.Context, c *caller, at object, q ClearOne) (*rep
 		if err != nil {
 			return nil, err
 		}
-		var lasts, ends *sources.StoredOverride
-		for i := range list {
-			if list[i].Ends() {
-				ends = &list[i]
-			} else {
-				lasts = &list[i]
-			}
-		}
-		return &reply[ClearedOverride]{Status: status, Location: came.See, Body: ClearedOverride{*stacked(lasts, ends), came}}, nil
+		was := stacked(overlay(list).of(at))
+		return &reply[ClearedOverride]{Status: status, Location: came.See, Body: ClearedOverride{*was, came}}, nil
 	})
 }
 
@@ -153,10 +149,9 @@ func tagOfAll(list []sources.StoredOverride) string {
 func (a *api) takeBack(
 	ctx context.Context, c *caller, at object, list []sources.StoredOverride, revisions []uint64, q ClearQuery,
 ) (int, InKernel, error) {
-	writes := make([]sources.Write, len(list))
+	writes := clears(list)
 	var services []string
 	for i := range list {
-		writes[i] = cleared(&list[i])
 		services = append(services, list[i].Service)
 	}
 	services = slices.Compact(services) // they are in order

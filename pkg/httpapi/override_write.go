@@ -32,11 +32,7 @@ func (a *api) writeOverride(ctx context.Context, c *caller, q *OverrideQuery) (*
 	at := object{o.Service, o.Backend}
 	return retried(at.String(), func() (*reply[OverrideWritten], error) {
 		over := overlay(a.daemon.Of(at.service))
-		tag := ""
-		if list := over.about(at); len(list) > 0 {
-			tag = tagOfOverride(list)
-		}
-		if err := ifMatch(c.Header["If-Match"], tag); err != nil {
+		if err := ifMatch(c.Header["If-Match"], tagOfOverride(over.about(at))); err != nil {
 			return nil, err
 		}
 		write := sources.Write{Override: o}

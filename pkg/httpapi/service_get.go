@@ -128,8 +128,7 @@ func (a *api) healthOf(ctx context.Context, s *spec.Service) (ServiceHealth, err
 
 // overrideOf is what is written over the sources of an object; nil: nothing.
 func (a *api) overrideOf(at object) *Override {
-	lasts, ends := overlay(a.daemon.Of(at.service)).of(at)
-	return stacked(lasts, ends)
+	return stacked(overlay(a.daemon.Of(at.service)).of(at))
 }
 
 // stacked is what ends over what lasts; nil: there is neither.

@@ -175,16 +175,11 @@ func (a *api) judged(ctx context.Context) (sources.Judged, error) {
 
 // withoutEnding is a service as it would be without all that ends, of which was is now; nil: it would not be there.
 func (a *api) withoutEnding(over overlay, was *spec.Service) *spec.Service {
-	var clears []sources.Write
-	for i := range over {
-		if over[i].Ends() {
-			clears = append(clears, cleared(&over[i]))
-		}
-	}
-	if len(clears) == 0 {
+	ending := slices.DeleteFunc(slices.Clone(over), func(o sources.StoredOverride) bool { return !o.Ends() })
+	if len(ending) == 0 {
 		return was
 	}
-	tried, err := a.daemon.TryWrites(clears...)
+	tried, err := a.daemon.TryWrites(clears(ending)...)
 	if err != nil {
 		return was // it does not come to that
 	}

@@ -44,6 +44,15 @@ func cleared(o *sources.StoredOverride) sources.Write {
 	return sources.Write{Override: spec.Override{Service: o.Service, Backend: o.Backend, Until: o.Until}, If: &o.Revision}
 }
 
+// clears takes overrides back.
+func clears(list []sources.StoredOverride) []sources.Write {
+	writes := make([]sources.Write, len(list))
+	for i := range list {
+		writes[i] = cleared(&list[i])
+	}
+	return writes
+}
+
 // above returns what else has to be written for writes that last to count at once where something that ends lies over their
 // objects.
 func (v overlay) above(writes ...sources.Write) []sources.Write {

@@ -143,7 +143,7 @@ func portless(at object, s *spec.Service) bool {
 
 // unhide returns the step that brings back what the sources declare, where that is what was asked for.
 func (a *api) unhide(at object, was *spec.Service, over overlay, set sources.Write) (step, bool) {
-	writes := over.clears(at)
+	writes := clears(over.about(at))
 	if len(writes) == 0 {
 		return step{}, false
 	}
@@ -187,11 +187,15 @@ func (a *api) remove(ctx context.Context, c *caller, at object, q *WriteQuery) (
 				hide.Until = over.ending(object{at.service, ""}, a.withoutEnding(over, was))
 				writes[0] = hide
 			}
-			clears := over.clearsAll(at)
-			if tried, err := a.try(clears...); err == nil && !at.isIn(at.serviceIn(tried, was)) {
-				return step{writes: clears, own: len(clears), result: ResultRemoved, tried: tried}, nil
+			all := over // of a service those of its backends, too
+			if at.backend != "" {
+				all = over.about(at)
 			}
-			writes = distinct(slices.Concat(writes, clears, over.above(hide), writes))
+			gone := clears(all)
+			if tried, err := a.try(gone...); err == nil && !at.isIn(at.serviceIn(tried, was)) {
+				return step{writes: gone, own: len(gone), result: ResultRemoved, tried: tried}, nil
+			}
+			writes = distinct(slices.Concat(writes, gone, over.above(hide), writes))
 		}
 		tried, err := a.try(writes...)
 		if err != nil {
@@ -199,26 +203,4 @@ func (a *api) remove(ctx context.Context, c *caller, at object, q *WriteQuery) (
 		}
 		return step{writes: writes, own: 1, result: ResultHidden, tried: tried}, nil
 	})
-}
-
-// clears takes back what is written over an object.
-func (v overlay) clears(at object) []sources.Write {
-	var writes []sources.Write
-	for i := range v {
-		if v[i].Backend == at.backend {
-			writes = append(writes, cleared(&v[i]))
-		}
-	}
-	return writes
-}
-
-// clearsAll takes back what is written over an object, and over the backends of a service.
-func (v overlay) clearsAll(at object) []sources.Write {
-	var writes []sources.Write
-	for i := range v {
-		if at.backend == "" || v[i].Backend == at.backend {
-			writes = append(writes, cleared(&v[i]))
-		}
-	}
-	return writes
 }
