@@ -141,7 +141,7 @@ func (s *stage) check(ctx context.Context, c checks, launch func(checks) (*daemo
 	if c != (checks{}) {
 		err = d.traceChecks(c.every, &got)
 	}
-	return got, errors.Join(err, s.verify(s.table))
+	return got, errors.Join(err, s.verify(ctx, s.table))
 }
 
 // awaitServer waits until the server answers: a backend that is down at first comes back slowly.

@@ -52,7 +52,7 @@ func (d *daemon) await(ctx context.Context, t table) (time.Time, error) {
 		now := time.Now()
 		wrong := errors.New("its last service is not")
 		if d.lastDone(observed, key, t) {
-			if wrong = d.verify(t); wrong == nil {
+			if wrong = d.verify(ctx, t); wrong == nil {
 				return now, nil
 			}
 		}

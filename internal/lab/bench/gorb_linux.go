@@ -56,7 +56,7 @@ func (s *stage) gorbApply(ctx context.Context, t table, all, pass, writes method
 	if t != (table{}) && s.counting == nil {
 		s.results.decode = append(s.results.decode, milliseconds(said.DecodeMS))
 	}
-	return s.finished(all.name, t)
+	return s.finished(ctx, all.name, t)
 }
 
 // writeTOML writes gorb's configuration of a table.
@@ -84,7 +84,7 @@ func (s *stage) gorbDo(ctx context.Context, t table, what string, m method) erro
 	}
 	r.wall = 0 // the process is none of gorb's
 	s.took(m, time.Duration(took), r)
-	return s.finished(m.name, t)
+	return s.finished(ctx, m.name, t)
 }
 
 // do is what gorbDo runs. It prints nanoseconds and, if there is a file for them, system calls; both are those of the

@@ -50,5 +50,5 @@ func (s *stage) ipvsadm(ctx context.Context, m method, input string, t table, ar
 		return r, err
 	}
 	s.took(m, r.wall, r)
-	return r, s.finished(m.name, t)
+	return r, s.finished(ctx, m.name, t)
 }

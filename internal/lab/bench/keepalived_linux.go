@@ -103,7 +103,7 @@ func (k *keepalived) started(ctx context.Context, t table, start time.Time) erro
 		}
 	}
 	k.took(keepalivedStart, r.wall, r)
-	return k.finished(keepalivedStart.name, t)
+	return k.finished(ctx, keepalivedStart.name, t)
 }
 
 // reload has keepalived read a configuration of the table t, and waits until the kernel's is that.
@@ -134,5 +134,5 @@ func (k *keepalived) reload(ctx context.Context, t table, m method) error {
 		}
 	}
 	k.took(m, r.wall, r)
-	return k.finished(m.name, t)
+	return k.finished(ctx, m.name, t)
 }

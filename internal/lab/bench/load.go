@@ -106,23 +106,30 @@ func (t table) keepalived(c checks) string {
 	return b.String()
 }
 
-// rows gives the table as parseProc does.
-func (t table) rows() []string {
-	rows := make([]string, 0, t.objects())
-	for i := range t.services {
-		rows = append(rows, serviceRow(t.service(i), "wrr"))
-		for j := range t.backends {
-			rows = append(rows, backendRow(t.service(i), t.backend(i, j), "Masq", fmt.Sprint(t.weightOf(i, j))))
-		}
+// rows gives the table as rowsOf does.
+func (t table) rows() []string { return rowsOf(t.adds()) }
+
+// rowsOf gives the services and backends of a table that is printed as the operations that make it, as `ipvsadm -Sn`
+// does, in an order that does not depend on the kernel's.
+func rowsOf(operations string) []string {
+	var rows []string
+	for row := range strings.Lines(operations) {
+		rows = append(rows, strings.TrimSpace(row))
 	}
 	slices.Sort(rows)
 	return rows
 }
 
-func serviceRow(service netip.AddrPort, scheduler string) string {
-	return fmt.Sprintf("%s %s", service, scheduler)
-}
-
-func backendRow(service, backend netip.AddrPort, forward, weight string) string {
-	return fmt.Sprintf("%s -> %s %s %s", service, backend, forward, weight)
+// difference says how a table that is differs from the one that should be, both as rows; nil if it does not.
+func difference(want, got []string) error {
+	for i := range min(len(want), len(got)) {
+		if want[i] != got[i] {
+			return fmt.Errorf("the table has %d rows and should have %d; it has %q where %q should be",
+				len(got), len(want), got[i], want[i])
+		}
+	}
+	if len(want) != len(got) {
+		return fmt.Errorf("the table has %d rows and should have %d", len(got), len(want))
+	}
+	return nil
 }

@@ -155,37 +155,20 @@ func last(text string) string {
 	return strings.Join(lines[max(0, len(lines)-10):], "\n")
 }
 
-// verify fails unless the kernel's table is this one: a fast failure is no fast result. It reads again for a while where it is
-// not: services of another namespace, which the kernel takes away after the namespace has gone, make a reading skip some
-// (ip_vs_info_seq_next counts all namespaces', ip_vs_info_array those of one).
-func (s *stage) verify(t table) error {
-	for deadline := time.Now().Add(verifyFor); ; time.Sleep(poll) {
-		if err := s.compare(t); err == nil || time.Now().After(deadline) {
-			return err
-		}
-	}
-}
-
-// verifyFor is how long the kernel has to take a namespace's services away.
-const verifyFor = 3 * time.Second
-
-// compare fails unless a reading of the kernel's table is this one.
-func (s *stage) compare(t table) error {
-	f, err := os.Open("/proc/thread-self/net/ip_vs") // "/proc/net" is in the namespace of the first thread
+// verify fails unless the kernel's table is this one, as ipvsadm prints it: a fast failure is no fast result. (Not as
+// /proc/net/ip_vs has it, which leaves out services while another namespace has some: ip_vs_info_seq_next counts those of
+// all namespaces, and ip_vs_info_array, from where a reading goes on, those of one.)
+func (s *stage) verify(ctx context.Context, t table) error {
+	r, err := s.execute(ctx, "", "ipvsadm", "-Sn")
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	rows, err := parseProc(f)
-	if err != nil {
-		return err
-	}
-	return difference(t.rows(), rows)
+	return difference(t.rows(), rowsOf(string(r.out)))
 }
 
 // finished verifies the table after a step, and gives the kernel time to settle.
-func (s *stage) finished(what string, t table) error {
-	if err := s.verify(t); err != nil {
+func (s *stage) finished(ctx context.Context, what string, t table) error {
+	if err := s.verify(ctx, t); err != nil {
 		return fmt.Errorf("after %s: %w", what, err)
 	}
 	time.Sleep(s.settle)
