@@ -191,22 +191,27 @@ func (d *daemon) count(every time.Duration, got *checking) error {
 	return nil
 }
 
-// traceChecks counts system calls over half an interval.
+// traceChecks counts system calls over half an interval, or over as many halves as it takes until there was a check: those
+// of few backends may all be in one half.
 func (d *daemon) traceChecks(every time.Duration, got *checking) error {
 	a, err := attach(d.summary(), d.cmd.Process.Pid)
 	if err != nil {
 		return err
 	}
 	before, err := opens()
-	time.Sleep(every / 2)
-	after, err2 := opens()
-	calls, err3 := a.detach()
-	if err := errors.Join(err, err2, err3); err != nil {
+	after := before
+	for deadline := time.Now().Add(2 * every); err == nil && after == before && time.Now().Before(deadline); {
+		time.Sleep(every / 2)
+		after, err = opens()
+	}
+	calls, err2 := a.detach()
+	if err := errors.Join(err, err2); err != nil {
 		return err
 	}
-	if after > before {
-		got.Calls = float64(calls) / float64(after-before)
+	if after == before {
+		return errors.New("it checked nothing while it was traced")
 	}
+	got.Calls = float64(calls) / float64(after-before)
 	return nil
 }
 
