@@ -53,6 +53,29 @@ func TestIfMatchAmongOverrides(t *testing.T) {
 	}
 }
 
+// TestIfMatchOfAllOverrides has somebody write an override between the look at all of them and their being taken back.
+func TestIfMatchOfAllOverrides(t *testing.T) {
+	f := over(t, web)
+	h := routes(f)
+	exchange(h, "PATCH", "/service/web/a", `{"weight":7}`)
+	tag := exchange(h, "GET", "/overrides", "").Header().Get("ETag")
+	other := 0
+	f.writes = func(w []sources.Write) error {
+		if other == 0 && w[0].Kind == "" {
+			other = 1
+			other = exchange(h, "PATCH", "/service/web", `{"method":"rr"}`).Code
+		}
+		return nil
+	}
+	w := exchange(h, "DELETE", "/overrides", "", "If-Match: "+tag)
+	if w.Code != 412 || other != 200 || len(f.List()) != 2 {
+		t.Errorf("%d, after another who got %d; there is %s", w.Code, other, stored(f))
+	}
+	if w := exchange(h, "DELETE", "/overrides", ""); w.Code != 200 || len(f.List()) != 0 {
+		t.Errorf("without a condition: %d: %s", w.Code, w.Body)
+	}
+}
+
 // TestIfNoneMatch: who wants to make something takes nothing for his own that is there.
 func TestIfNoneMatch(t *testing.T) {
 	f := over(t, web)

@@ -89,7 +89,7 @@ func (a *api) clearBackendOverride(ctx context.Context, c *caller, in *clearBack
 func (a *api) clear(ctx context.Context, c *caller, at object, q ClearOne) (*reply[ClearedOverride], error) {
 	return retried(at.String(), func() (*reply[ClearedOverride], error) {
 		over := overlay(a.daemon.Of(at.service))
-		list, revisions := over.about(at), over.revisions()
+		list := over.about(at)
 		if len(list) == 0 {
 			return nil, noOverride(at)
 		}
@@ -103,7 +103,11 @@ func (a *api) clear(ctx context.Context, c *caller, at object, q ClearOne) (*rep
 		if err := ifMatch(c.Header["If-Match"], tag); err != nil {
 			return nil, err
 		}
-		status, came, err := a.takeBack(ctx, c, at, list, revisions, q.ClearQuery)
+		writes := clears(list)
+		if c.Header["If-Match"] != nil {
+			writes[0].IfService = over.revisions()
+		}
+		status, came, err := a.takeBack(ctx, c, at, writes, q.ClearQuery)
 		if err != nil {
 			return nil, err
 		}
@@ -115,6 +119,7 @@ func (a *api) clear(ctx context.Context, c *caller, at object, q ClearOne) (*rep
 // clearOverrides takes back all of them.
 func (a *api) clearOverrides(ctx context.Context, c *caller, q *ClearQuery) (*reply[ClearedOverrides], error) {
 	return retried("overrides", func() (*reply[ClearedOverrides], error) {
+		revision := a.daemon.Revision() // before the list: what is written in between makes it another
 		list := a.daemon.List()
 		if err := ifMatch(c.Header["If-Match"], tagOfAll(list)); err != nil {
 			return nil, err
@@ -123,7 +128,11 @@ func (a *api) clearOverrides(ctx context.Context, c *caller, q *ClearQuery) (*re
 		if len(list) == 0 {
 			return ok(out), nil
 		}
-		status, came, err := a.takeBack(ctx, c, object{}, list, nil, *q)
+		writes := clears(list)
+		if c.Header["If-Match"] != nil {
+			writes[0].IfStore = &revision
+		}
+		status, came, err := a.takeBack(ctx, c, object{}, writes, *q)
 		if err != nil {
 			return nil, err
 		}
@@ -144,20 +153,13 @@ func tagOfAll(list []sources.StoredOverride) string {
 	return fmt.Sprintf(`"r%d-%d"`, newest, len(list))
 }
 
-// takeBack takes overrides back, whatever comes of that, or says what would. With If-Match it does so only where those of the
-// service have these revisions still.
-func (a *api) takeBack(
-	ctx context.Context, c *caller, at object, list []sources.StoredOverride, revisions []uint64, q ClearQuery,
-) (int, InKernel, error) {
-	writes := clears(list)
+// takeBack takes overrides back, by writes in the order of their keys, whatever comes of that, or says what would.
+func (a *api) takeBack(ctx context.Context, c *caller, at object, writes []sources.Write, q ClearQuery) (int, InKernel, error) {
 	var services []string
-	for i := range list {
-		services = append(services, list[i].Service)
+	for i := range writes {
+		services = append(services, writes[i].Service)
 	}
-	services = slices.Compact(services) // they are in order
-	if c.Header["If-Match"] != nil {
-		writes[0].IfService = revisions
-	}
+	services = slices.Compact(services)
 	tried, wrong := a.daemon.TryWrites(writes...)
 	if q.DryRun {
 		c.kept = true

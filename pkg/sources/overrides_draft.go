@@ -80,7 +80,8 @@ func (d *draft) write(w Write) (was, now *StoredOverride, err error) {
 	if was = there; was != nil && was.ended(d.now) {
 		was = nil
 	}
-	if w.If != nil && !holds(*w.If, was) || w.IfService != nil && !slices.Equal(w.IfService, d.revisions(w.Service)) {
+	if w.If != nil && !holds(*w.If, was) || w.IfService != nil && !slices.Equal(w.IfService, d.revisions(w.Service)) ||
+		w.IfStore != nil && *w.IfStore != d.revision {
 		return nil, nil, fmt.Errorf("override of %s: %w", w.Object(), ErrChanged)
 	}
 	if w.Kind == "" {

@@ -69,6 +69,28 @@ func TestWriteIfService(t *testing.T) {
 	must(t, write())
 }
 
+// TestWriteIfStore: the condition is of all that was written, be it taken back, and of other writers that come at once.
+func TestWriteIfStore(t *testing.T) {
+	s := openOverrides(t, "")
+	putOverride(t, s, override(spec.Patch, "web/a", `{"weight":0}`))
+	write := func(is uint64, more ...Write) error {
+		_, err := s.Write(t.Context(), append([]Write{{Override: override("", "web/a", ""), IfStore: &is}}, more...), nil)
+		return err
+	}
+	for _, other := range []uint64{0, 2} {
+		if err := write(other); !errors.Is(err, ErrChanged) {
+			t.Errorf("%d: %v", other, err)
+		}
+	}
+	must(t, write(1, Write{Override: override(spec.Patch, "dns", `{"port":53}`)}))
+	for _, other := range []uint64{1, 2} {
+		if err := write(other); !errors.Is(err, ErrChanged) {
+			t.Errorf("%d: %v", other, err)
+		}
+	}
+	must(t, write(3))
+}
+
 // TestOverridesOfTheFirstLayout: what was kept under the name of its object alone is found, and under its own key after that,
 // also where the start could not write the file anew.
 func TestOverridesOfTheFirstLayout(t *testing.T) {

@@ -16,7 +16,7 @@ const (
 	maxBatchBytes = 8 << 20
 )
 
-// ErrChanged says that an override is another than the writer thinks: Write.If does not hold.
+// ErrChanged says that overrides are others than the writer thinks: an If of its Write does not hold.
 var ErrChanged = errors.New("it has changed meanwhile")
 
 // Write is one change of one override.
@@ -28,6 +28,7 @@ type Write struct {
 	// IfService has it written only if the overrides of its service and the backends of that have these revisions now, from the
 	// least on; nil: whatever there is.
 	IfService []uint64
+	IfStore   *uint64 // only if this is the revision of the store now: nothing at all has been written since; nil: whatever it is
 }
 
 // Written is what came of a Write.
