@@ -130,13 +130,18 @@ func planDocument(name string, format spec.Format, text []byte, o spec.Options) 
 	doc, err := spec.DecodeWith(name, format, text, o)
 	problems, _ := errors.AsType[spec.Problems](err)
 	if doc != nil {
-		for key, there := range map[string]bool{"include": len(doc.Includes()) > 0, "sources": len(doc.Sources()) > 0} {
-			if there {
-				problems = append(problems, spec.Problem{
-					Source: name, Path: key, Kind: spec.KindPlace,
-					Message: "nothing else is read for a plan; 'gorb plan --server URL FILE' reads it and sends it along",
-				})
-			}
+		var elsewhere []string
+		if len(doc.Includes()) > 0 {
+			elsewhere = append(elsewhere, "include")
+		}
+		if len(doc.Sources()) > 0 {
+			elsewhere = append(elsewhere, "sources")
+		}
+		for _, key := range elsewhere {
+			problems = append(problems, spec.Problem{
+				Source: name, Path: key, Kind: spec.KindPlace,
+				Message: "nothing else is read for a plan; 'gorb plan --server URL FILE' reads it and sends it along",
+			})
 		}
 	}
 	if len(problems) > 0 {

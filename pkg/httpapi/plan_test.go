@@ -139,6 +139,7 @@ func TestPlanOfDocument(t *testing.T) {
 		{"an object without keys", "", `{}`, nil, `422 the document says nothing; {"services": {}} says that there are none, and GET /plan is about the daemon's own`},
 		{"others to be read", "", `{"sources": [{"url": "https://config.example/a"}], "services": {}}`, nil, unusable + "sources: " + nothingToRead},
 		{"files to be read", "", `{"include": ["conf.d/*.toml"], "services": {}}`, nil, unusable + "include: " + nothingToRead},
+		{"both", "", `{"sources": [{"url": "https://config.example/a"}], "include": ["conf.d/*.toml"], "services": {}}`, nil, unusable + "include: " + nothingToRead + "; sources: " + nothingToRead},
 		{"the same in a layer", "", `{"layers": [{"name": "a", "document": {"include": ["conf.d/*.toml"]}}]}`, nil, unusable + "a: include: " + nothingToRead},
 		{"a form, which any page may send", "", web, []string{form}, "415 the body must be application/json, application/toml or application/yaml"},
 	} {
