@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -140,6 +142,18 @@ func TestAskFar(t *testing.T) {
 	} {
 		if got := w.gorb(tt.role, tt.args...); !strings.Contains(got, tt.want) {
 			t.Errorf("gorb %s: %s\nwant %s", strings.Join(tt.args, " "), got, tt.want)
+		}
+	}
+	for _, args := range [][]string{{"reload", "--reason", "new & old"}, {"accept", "fleet", "--reason", "it moved"}} {
+		w.gorb("admin", args...)
+		var audit httpapi.AuditList
+		answer := w.request("GET", "/audit?limit=1", "", http.Header{"Authorization": {"Bearer " + w.token["admin"]}})
+		err := json.NewDecoder(answer.Body).Decode(&audit)
+		if err := errors.Join(err, answer.Body.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if why := args[len(args)-1]; len(audit.Entries) != 1 || audit.Entries[0].Reason != why {
+			t.Errorf("gorb %s: the audit has %+v", strings.Join(args, " "), audit.Entries)
 		}
 	}
 	if got := w.gorb("read", "status", "web/b"); strings.Contains(got, "10.1.0.1") {

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 
 	"github.com/spf13/pflag"
@@ -24,8 +25,9 @@ does not wait for the result: the log tells of it.`,
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			var a asking
 			a.declare(fs)
+			why := reasonFlag(fs)
 			return func(ctx context.Context, args []string) error {
-				if err := a.do(ctx, "POST", "/reload", httpapi.ReloadRequest{Sources: args}, nil); err != nil {
+				if err := a.do(ctx, "POST", "/reload"+because(*why), httpapi.ReloadRequest{Sources: args}, nil); err != nil {
 					return err
 				}
 				what := "everything"
@@ -49,22 +51,36 @@ services and backends are held as they were, and the log names them. They go whe
 source has left them out for a while (hold, a minute or more), or when somebody who knows
 that it is meant says so with this command. SOURCE is its name, or its url without one.
 It is an error if nothing of the source is held.`,
-		examples: []string{"gorb accept consul://127.0.0.1:8500/gorb/prod/", "gorb accept https://config.example/gorb.json"},
+		examples: []string{"gorb accept consul://127.0.0.1:8500/gorb/prod/", "gorb accept https://config.example/gorb.json --reason 'the old cluster is gone'"},
 		flags: func(p *program, fs *pflag.FlagSet) func(context.Context, []string) error {
 			a := asking{patience: workPatience}
 			a.declare(fs)
+			why := reasonFlag(fs)
 			return func(ctx context.Context, args []string) error {
 				name, err := onlyArg("accept", args, "the name of a source", "source")
 				if err != nil {
 					return err
 				}
-				if err := a.do(ctx, "POST", "/sources/"+httpapi.Segment(name)+"/accept", nil, nil); err != nil {
+				if err := a.do(ctx, "POST", "/sources/"+httpapi.Segment(name)+"/accept"+because(*why), nil, nil); err != nil {
 					return err
 				}
 				return p.say(&a, map[string]any{"accepted": name}, "accepted: what "+name+" removes goes now")
 			}
 		},
 	}
+}
+
+// reasonFlag declares --reason of what is written into no override.
+func reasonFlag(fs *pflag.FlagSet) *string {
+	return fs.String("reason", "", "what it is for, which the audit keeps")
+}
+
+// because is a query that gives a reason; "": there is none.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return "?" + url.Values{"reason": {reason}}.Encode()
 }
 
 // say prints what was done, as JSON or as a line.
