@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestSecretsAreHidden looks for the secrets of checks in everything that the API says.
@@ -15,10 +16,20 @@ port = 80
 host = "10.1.0.1"
 pulse = { type = "http", args = { body = "`+secret+`", path = "/h?token=`+secret+`&x=1", headers = { Authorization = "Bearer `+secret+`", X-Api-Key = "`+secret+`", Accept = "text/plain" } } }
 `)
+	events := w.follow("", "", nil)
 	body := `{"host": "10.1.0.2", "pulse": {"type": "http", "args": {"path": "/h?password=` + secret + `", "headers": {"Cookie": "` + secret + `"}}}}`
 	w.want(200, "PUT", "/service/web/rest", body, nil)
+	w.want(200, "POST", "/overrides", `{"kind": "set", "service": "web", "backend": "posted", "ttl": "1h", "body": `+strings.Replace(body, "0.2", "0.3", 1)+`}`, nil)
+	late := time.AfterFunc(10*time.Second, func() { _ = events.answer.Body.Close() })
+	defer late.Stop()
+	for told := ""; !strings.Contains(told, "posted"); {
+		var kind string
+		if kind, told = events.next(); kind == "" || strings.Contains(told, secret) {
+			t.Fatalf("event %q: %s", kind, told)
+		}
+	}
 	for _, path := range []string{
-		"/service/web", "/service/web/file", "/service/web/rest", "/overrides", "/overrides/web/rest", "/explain/web",
+		"/service", "/metrics", "/sources", "/service/web/posted", "/overrides/web/posted", "/service/web", "/service/web/file", "/service/web/rest", "/overrides", "/overrides/web/rest", "/explain/web",
 		"/explain/web/file", "/explain/web/rest", "/audit", "/status", "/health", "/plan",
 	} {
 		code, text := w.ask("GET", path, "")
