@@ -51,6 +51,16 @@ func (o object) tag(s *spec.Service) string {
 	return tagOfBackend(s, s.Backend(o.backend))
 }
 
+// without is a service without the object; nil: it is the service, or that is not there.
+func (o object) without(s *spec.Service) *spec.Service {
+	if o.backend == "" || s == nil {
+		return nil
+	}
+	rest := *s
+	rest.Backends = slices.DeleteFunc(slices.Clone(s.Backends), func(b spec.Backend) bool { return b.Name == o.backend })
+	return &rest
+}
+
 // override is what would be written over the sources of the object.
 func (o object) override(c *caller, q *WriteQuery, kind spec.OverrideKind, body []byte) spec.Override {
 	override := spec.Override{
@@ -111,7 +121,7 @@ func (a *api) change(
 		c.kept = len(s.writes) == 0 || q.DryRun // nothing is changed
 		switch {
 		case len(s.writes) == 0:
-			return a.unchanged(at, was, q.DryRun), nil
+			return a.unchanged(ctx, at, q, judged.Desired)
 		case q.DryRun:
 			return a.dryRun(ctx, at, was, s)
 		}
@@ -210,13 +220,6 @@ func (o object) serviceIn(tried *sources.Tried, was *spec.Service) *spec.Service
 		}
 	}
 	return was
-}
-
-// unchanged answers where there is nothing to do.
-func (a *api) unchanged(at object, s *spec.Service, dry bool) *reply[Written] {
-	return &reply[Written]{Status: http.StatusOK, ETag: at.tag(s), Body: Written{
-		Object: at.String(), Result: ResultUnchanged, DryRun: dry, Operations: []string{}, Override: a.overrideOf(at),
-	}}
 }
 
 // dryRun says what a change would do.

@@ -40,19 +40,60 @@ func (a *api) settle(ctx context.Context, at object, q *WriteQuery, s step, writ
 	if err := a.overtaken(ctx, at, s, written, judged); err != nil {
 		return nil, err
 	}
+	was, now := at.changed(s.tried)
+	told, reasons := a.followed(waiting, at, out, following{judged.Desired, judged.Desired.Serial != s.serial, was, now})
+	if len(reasons) > 0 {
+		return nil, a.refused(ctx, at, q, written, reasons)
+	}
+	return told, nil
+}
+
+// unchanged answers where there is nothing to write: the kernel may not have it yet, or refuse it, all the same.
+func (a *api) unchanged(ctx context.Context, at object, q *WriteQuery, d *spec.Desired) (*reply[Written], error) {
+	out := Written{
+		Object: at.String(), Result: ResultUnchanged, DryRun: q.DryRun, Operations: []string{}, Override: a.overrideOf(at),
+	}
+	is := d.Service(at.service)
+	if q.DryRun {
+		return &reply[Written]{Status: http.StatusOK, ETag: at.tag(is), Body: out}, nil
+	}
+	wait, _ := patience(q.Wait) // it has been checked
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	told, reasons := a.followed(ctx, at, out, following{desired: d, was: at.without(is), now: is})
+	if len(reasons) > 0 {
+		f := Fail(http.StatusInternalServerError, errIPVS)
+		for _, reason := range reasons {
+			f.Problems = append(f.Problems, Problem{Path: at.String(), Message: reason})
+		}
+		f.Problems = append(f.Problems, Problem{Message: "nothing was changed: it is so already, and tried again"})
+		return nil, f
+	}
+	return told, nil
+}
+
+// following is what the kernel is to follow.
+type following struct {
+	desired  *spec.Desired
+	asked    bool          // whether it is another configuration than before
+	was, now *spec.Service // whose difference is what is waited for; nil: not there
+}
+
+// followed waits until the kernel has what is declared of an object, and answers; or returns why the kernel refuses it.
+func (a *api) followed(ctx context.Context, at object, out Written, f following) (*reply[Written], []string) {
 	for {
-		done, err := a.daemon.Settled(waiting, judged.Desired.Serial, at.service)
+		done, err := a.daemon.Settled(ctx, f.desired.Serial, at.service)
 		switch {
 		case err != nil && out.Pending == "":
-			return a.later(at, out, notDone, time.Time{}, judged.Desired), nil
+			return a.later(at, out, notDone, time.Time{}, f.desired), nil
 		case err != nil:
-			return a.later(at, out, out.Pending, out.Until, judged.Desired), nil
+			return a.later(at, out, out.Pending, out.Until, f.desired), nil
 		}
-		if judged.Desired.Serial != s.serial { // else nothing was asked of the kernel, and they are of what was before
+		if f.asked { // else nothing was asked of the kernel, and they are of what was before
 			out.Operations = append([]string{}, done.Operations...)
 		}
-		if reasons := done.refusals(at.changed(s.tried)); len(reasons) > 0 {
-			return nil, a.refused(ctx, at, q, written, reasons)
+		if reasons := done.refusals(f.was, f.now); len(reasons) > 0 {
+			return nil, reasons
 		}
 		waits, until := done.pending()
 		out.Pending, out.Until = waits, until
@@ -60,11 +101,11 @@ func (a *api) settle(ctx context.Context, at object, q *WriteQuery, s step, writ
 			if done.Draining > 0 {
 				out.Pending = fmt.Sprintf("backends that leave: %d; they go when they have no connections", done.Draining)
 			}
-			return &reply[Written]{Status: http.StatusOK, ETag: at.tag(judged.Desired.Service(at.service)), Body: out}, nil
+			return &reply[Written]{Status: http.StatusOK, ETag: at.tag(f.desired.Service(at.service)), Body: out}, nil
 		}
 		select {
-		case <-waiting.Done():
-			return a.later(at, out, waits, until, judged.Desired), nil
+		case <-ctx.Done():
+			return a.later(at, out, waits, until, f.desired), nil
 		case <-time.After(lookAgain):
 		}
 	}
