@@ -28,14 +28,8 @@ type OfBackend struct {
 	Backend string `path:"backend" doc:"The name of a backend within its service." maxLength:"512" example:"a"`
 }
 
-func notThere(what string) *Failure {
-	f := Fail(http.StatusNotFound, errNotThere)
-	f.Problems = []Problem{{Message: what}}
-	return f
-}
-
 // find returns a service that is declared, and the configuration that it is of.
-func (a *api) find(name string) (*spec.Service, *spec.Desired, error) {
+func (a *api) find(c *caller, name string) (*spec.Service, *spec.Desired, error) {
 	d := a.daemon.Desired()
 	if d == nil {
 		return nil, nil, Fail(http.StatusServiceUnavailable, sources.ErrNothingYet.Error())
@@ -43,7 +37,7 @@ func (a *api) find(name string) (*spec.Service, *spec.Desired, error) {
 	if s := d.Service(name); s != nil {
 		return s, d, nil
 	}
-	return nil, nil, notThere("there is no service " + name)
+	return nil, nil, a.absent(c, object{name, ""}, "there is no service "+name)
 }
 
 func (a *api) listServices(context.Context, *caller, *struct{}) (*reply[[]string], error) {
@@ -57,7 +51,7 @@ func (a *api) listServices(context.Context, *caller, *struct{}) (*reply[[]string
 }
 
 func (a *api) getService(ctx context.Context, c *caller, in *OfService) (*reply[ServiceInfo], error) {
-	s, d, err := a.find(in.Service)
+	s, d, err := a.find(c, in.Service)
 	if err != nil {
 		return nil, err
 	}
@@ -80,13 +74,13 @@ func (a *api) getService(ctx context.Context, c *caller, in *OfService) (*reply[
 }
 
 func (a *api) getBackend(ctx context.Context, c *caller, in *OfBackend) (*reply[BackendInfo], error) {
-	s, _, err := a.find(in.Service)
+	s, _, err := a.find(c, in.Service)
 	if err != nil {
 		return nil, err
 	}
 	b := s.Backend(in.Backend)
 	if b == nil {
-		return nil, notThere("service " + s.Name + " has no backend " + in.Backend)
+		return nil, a.absent(c, object{s.Name, in.Backend}, "service "+s.Name+" has no backend "+in.Backend)
 	}
 	health, err := a.healthOf(ctx, s)
 	if err != nil {

@@ -70,7 +70,7 @@ func TestWritesThatEnd(t *testing.T) {
 		"hidden for a while": {
 			{"PATCH " + a, `{"weight": 7}`, "200 changed", `patch web/a {"weight":7}`},
 			{"DELETE " + a + "?ttl=1h", "", "200 hidden", `patch web/a {"weight":7}; hide web/a for 1h0m0s`},
-			{"PATCH " + a, `{"weight": 5}`, "404 unable to locate specified object [there is no web/a]", `patch web/a {"weight":7}; hide web/a for 1h0m0s`},
+			{"PATCH " + a, `{"weight": 5}`, "404 unable to locate specified object [there is no web/a] [web/a: an override hides it; a PUT of it, or DELETE /overrides/web/a, brings it back]", `patch web/a {"weight":7}; hide web/a for 1h0m0s`},
 			{"PUT " + a + "?ttl=2h", other, "200 created", `patch web/a {"weight":7}; set web/a {"host":"10.1.0.2","port":1} for 2h0m0s`},
 			{"DELETE " + a, "", "200 hidden", `hide web/a`},
 			{"PUT " + a + "?ttl=1h", same, "200 created", `hide web/a; set web/a ` + `{"host":"10.1.0.1","port":8080,"pulse":{"type":"none"}} for 1h0m0s`},

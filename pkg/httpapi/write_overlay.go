@@ -29,6 +29,11 @@ func (v overlay) of(at object) (lasts, ends *sources.StoredOverride) {
 	return v.at(at.key(false)), v.at(at.key(true))
 }
 
+// brings reports whether something of an object is written that is not to take it away: it may be there by that some time.
+func (v overlay) brings(at object) bool {
+	return slices.ContainsFunc(v.about(at), func(o sources.StoredOverride) bool { return !takesAway(&o) })
+}
+
 // revisions are those of all of them, from the least on.
 func (v overlay) revisions() []uint64 {
 	list := make([]uint64, 0, len(v))

@@ -22,19 +22,26 @@ func (a *api) patch(ctx context.Context, c *caller, at object, q *WriteQuery) (*
 		return nil, asGORB(err)
 	}
 	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
-		if !at.isIn(was) {
-			return step{}, notThere("there is no " + at.String())
+		before := was
+		switch absent := !at.isIn(was); {
+		case absent && !enables(body):
+			return step{}, a.absent(c, at, "there is no "+at.String())
+		case was == nil:
+			before = &spec.Service{Name: at.service}
 		}
 		without := a.withoutEnding(over, was)
-		writes := over.patches(was, without, whole)
+		writes := over.patches(before, without, whole)
 		tried, err := a.tryOver(over, writes)
 		if err == nil && hideStill(writes, at.serviceIn(tried, was), whole) {
 			tried, err = a.tryOver(over, writes)
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return step{}, err
+		case !at.isIn(was) && !at.isIn(at.serviceIn(tried, was)):
+			return step{}, a.absent(c, at, "there is no "+at.String())
 		}
-		if writes = over.lean(writes, was, at.serviceIn(tried, was), without); len(writes) == 0 {
+		if writes = over.lean(writes, before, at.serviceIn(tried, was), without); len(writes) == 0 {
 			return step{result: ResultUnchanged}, nil
 		}
 		s := step{own: len(writes), result: ResultChanged, tried: tried, sent: whole.Body}

@@ -92,7 +92,7 @@ func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, repl
 				f.Problems = []Problem{{Path: "host", Message: "missing; a backend needs one"}}
 				return step{}, f
 			}
-			return step{}, notThere("there is no service " + at.service)
+			return step{}, a.absent(c, object{at.service, ""}, "there is no service "+at.service)
 		}
 		if !there && !set.Ends() {
 			if s, ok := a.unhide(at, was, over, set); ok {
@@ -173,14 +173,14 @@ func has(body []byte, key string) bool {
 	return json.Unmarshal(body, &keys) == nil && keys[key] != nil
 }
 
-// remove takes an object away: what is written over the sources, and where they declare it, it is hidden. For a while it is
-// hidden alone, so that all is as it was after that.
+// remove takes an object away: what is written over the sources, also where that has no effect as things are, and where they
+// declare it, it is hidden. For a while it is hidden alone, so that all is as it was after that.
 func (a *api) remove(ctx context.Context, c *caller, at object, q *WriteQuery) (*reply[Written], error) {
 	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
-		if !at.isIn(was) {
-			return step{}, notThere("there is no " + at.String())
-		}
 		hide := sources.Write{Override: at.override(c, q, spec.Hide, nil)}
+		if !at.isIn(was) && (hide.Ends() || !over.brings(at)) {
+			return step{}, a.absent(c, at, "there is no "+at.String())
+		}
 		writes := []sources.Write{hide}
 		if !hide.Ends() {
 			if at.backend != "" {

@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestAbsent is of objects that are not there, of which something is written all the same.
+func TestAbsent(t *testing.T) {
+	const gone = "404 unable to locate specified object "
+	const hidden = " [web/a: an override hides it; a PUT of it, or DELETE /overrides/web/a, brings it back]"
+	for name, writes := range map[string][][3]string{
+		"a service that is set aside": {
+			{`POST /overrides {"kind":"set","service":"x","body":{"host":"10.0.0.1","port":80}}`, "200", `set x {"host":"10.0.0.1","port":80}`},
+			{"GET /service/x", gone + "[there is no service x] [x: what is written over it has no effect; GET /overrides/x says why]", `set x {"host":"10.0.0.1","port":80}`},
+			{"DELETE /service/x?ttl=1h", gone + "[there is no x] [x: what is written over it has no effect; GET /overrides/x says why]", `set x {"host":"10.0.0.1","port":80}`},
+			{"DELETE /service/x", "200 removed", ""},
+			{"DELETE /service/x", gone + "[there is no x]", ""},
+		},
+		"its backends go with it": {
+			{`POST /overrides {"kind":"set","service":"x","body":{"host":"10.0.0.1","port":80}}`, "200", `set x {"host":"10.0.0.1","port":80}`},
+			{`POST /overrides {"kind":"set","service":"x","backend":"b","body":{"host":"10.1.0.9","port":80}}`, "200", `set x {"host":"10.0.0.1","port":80}; set x/b {"host":"10.1.0.9","port":80}`},
+			{"DELETE /service/x", "200 removed", ""},
+		},
+		"a backend whose service is gone": {
+			{`POST /overrides {"kind":"patch","service":"x","backend":"b","body":{"weight":1}}`, "200", `patch x/b {"weight":1}`},
+			{"DELETE /service/x/b", "200 removed", ""},
+		},
+		"hidden for a while, then for good": {
+			{`PUT /service/new {"host":"10.0.0.3","port":80}`, "200 created", `set new {"host":"10.0.0.3","port":80}`},
+			{"DELETE /service/new?ttl=1h", "200 hidden", `set new {"host":"10.0.0.3","port":80}; hide new for 1h0m0s`},
+			{"DELETE /service/new", "200 removed", ""},
+		},
+		"a backend that the sources declare, the same": {
+			{`PATCH /service/web/a {"weight":7}`, "200 changed", `patch web/a {"weight":7}`},
+			{"DELETE /service/web/a?ttl=1h", "200 hidden", `patch web/a {"weight":7}; hide web/a for 1h0m0s`},
+			{"DELETE /service/web/a", "200 hidden", "hide web/a"},
+			{"DELETE /service/web/a", gone + "[there is no web/a]" + hidden, "hide web/a"},
+			{"GET /service/web/a", gone + "[service web has no backend a]" + hidden, "hide web/a"},
+		},
+		"disabled": {
+			{`PATCH /service/web/a {"disabled":true}`, "200 changed", `patch web/a {"disabled":true}`},
+			{`PATCH /service/web/a {"weight":7}`, gone + "[there is no web/a]" + hidden, `patch web/a {"disabled":true}`},
+			{`PATCH /service/web/a {"disabled":true}`, gone + "[there is no web/a]" + hidden, `patch web/a {"disabled":true}`},
+			{`PATCH /service/web/a {"disabled":false,"weight":7}`, "200 changed", `patch web/a {"disabled":false,"weight":7}`},
+			{`PATCH /service/web/z {"disabled":false}`, gone + "[there is no web/z]", `patch web/a {"disabled":false,"weight":7}`},
+			{`PATCH /service/z/z {"disabled":null}`, gone + "[there is no z/z]", `patch web/a {"disabled":false,"weight":7}`},
+		},
+		"a service that is disabled": {
+			{`PATCH /service/web {"disabled":true}`, "200 changed", `patch web {"disabled":true}`},
+			{
+				`PUT /service/web/b {"host":"10.1.0.2"}`,
+				gone + "[there is no service web] [web: an override hides it; a PUT of it, or DELETE /overrides/web, brings it back]", `patch web {"disabled":true}`,
+			},
+			{`PATCH /service/web {"disabled":null,"method":"rr"}`, "200 changed", `patch web {"disabled":null,"method":"rr"}`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := over(t, web)
+			h := routes(f)
+			for _, tt := range writes {
+				method, rest, _ := strings.Cut(tt[0], " ")
+				target, body, _ := strings.Cut(rest, " ")
+				w := exchange(h, method, target, body)
+				if d := cmp.Diff([2]string{tt[1], tt[2]}, [2]string{told(t, w.Body.Bytes(), w.Code), storedWithEnds(f)}); d != "" {
+					t.Errorf("%s (-want +got):\n%s", tt[0], d)
+				}
+			}
+		})
+	}
+}
+
+// TestAbsentToStrangers: what somebody has hidden is no matter of those who may look at services alone.
+func TestAbsentToStrangers(t *testing.T) {
+	f := over(t, web)
+	exchange(routes(f), "DELETE", "/service/web/a", "")
+	r := httptest.NewRequest("GET", "/service/web/a", nil)
+	w := httptest.NewRecorder()
+	routes(f).ServeHTTP(w, places["elsewhere"](r))
+	if got := told(t, w.Body.Bytes(), w.Code); got != "404 unable to locate specified object [service web has no backend a]" {
+		t.Error(got)
+	}
+}
