@@ -146,11 +146,14 @@ func (v overlay) lean(writes []sources.Write, was, is, without *spec.Service) []
 // leanPatch leaves out of a patch what changes nothing: a client that sends all of an object to change its weight does not
 // mean to keep the rest as it is for ever, whatever the sources say. Nil is that nothing is left.
 func (v overlay) leanPatch(w spec.Override, before, after, without *spec.Service) []byte {
-	var keys map[string]json.RawMessage
+	var keys, stored map[string]json.RawMessage
 	if json.Unmarshal(w.Body, &keys) != nil {
 		return w.Body // it has been checked, so this is not
 	}
-	if keys["weight"] != nil && len(keys) == 1 && before != nil && after != nil { // the usual one needs no look at the rest
+	if o := v.at(w.Key()); o != nil && bytes.Contains(w.Body, []byte("null")) {
+		_ = json.Unmarshal(o.Body, &stored) // none: nothing is said there
+	}
+	if keys["weight"] != nil && len(keys) == 1 && stored == nil && before != nil && after != nil { // the usual one needs no look at the rest
 		if before.Equal(after) && !v.renews(w, "weight", without != nil && without.Equal(after)) {
 			return nil
 		}
@@ -159,13 +162,31 @@ func (v overlay) leanPatch(w spec.Override, before, after, without *spec.Service
 	at := object{w.Service, w.Backend}
 	was, is, lasting := shown(at, before), shown(at, after), shown(at, without)
 	maps.DeleteFunc(keys, func(key string, _ json.RawMessage) bool {
-		return key != "disabled" && bytes.Equal(was[key], is[key]) && !v.renews(w, key, bytes.Equal(lasting[key], is[key]))
+		return key != "disabled" && !removes(keys[key], stored[key]) && bytes.Equal(was[key], is[key]) && !v.renews(w, key, bytes.Equal(lasting[key], is[key]))
 	})
 	if len(keys) == 0 {
 		return nil
 	}
 	lean, _ := json.Marshal(keys) // it was JSON
 	return lean
+}
+
+// removes reports whether a merge patch takes something away that is stored, though it may have no effect there; nil: nothing
+// is stored.
+func removes(patch, stored json.RawMessage) bool {
+	if string(patch) == "null" || len(stored) == 0 {
+		return len(stored) > 0 && string(stored) != "null"
+	}
+	var of, in map[string]json.RawMessage
+	if json.Unmarshal(patch, &of) != nil || json.Unmarshal(stored, &in) != nil {
+		return false
+	}
+	for key, value := range of {
+		if removes(value, in[key]) {
+			return true
+		}
+	}
+	return false
 }
 
 // shown is an object by key, of a service its backends among them; none where it is not there.
