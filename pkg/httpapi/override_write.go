@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,7 +37,7 @@ func (a *api) writeOverride(ctx context.Context, c *caller, q *OverrideQuery) (*
 			return nil, err
 		}
 		write := sources.Write{Override: o}
-		writes := distinct(append([]sources.Write{write}, over.above(write)...))
+		writes := distinct(slices.Concat([]sources.Write{write}, over.covered(write), over.above(write)))
 		writes = append(writes, over.beneath(writes)...)
 		over.unlessChanged(writes)
 		var out OverrideWritten

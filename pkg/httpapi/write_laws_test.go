@@ -26,17 +26,42 @@ func TestWriteLaws(t *testing.T) {
 			}
 			return all
 		}
+		// rest is what a patch of some sort leaves as it is.
+		rest := func(service, backend, sort string) (all string) {
+			for _, s := range f.Desired().Services {
+				if sort != "method" || s.Name != service {
+					all += string(s.OptionsJSON())
+				}
+				for i := range s.Backends {
+					b := s.Backends[i]
+					switch {
+					case sort == "method" || s.Name != service || b.Name != backend:
+					case sort == "without":
+						continue
+					default:
+						b.Weight = 0
+						if sort == "weight and the rest" {
+							b.Upper = 0
+						}
+					}
+					all += b.Name + string(s.BackendOptionsJSON(&b))
+				}
+			}
+			return all
+		}
 		for range rapid.IntRange(1, 8).Draw(r, "changes") {
 			service := rapid.SampledFrom([]string{"web", "new"}).Draw(r, "service")
 			backend := rapid.SampledFrom([]string{"a", "b"}).Draw(r, "backend")
 			weight := rapid.IntRange(0, 3).Draw(r, "weight")
 			own := fmt.Sprintf(`"host":"10.0.0.%d","port":80`, map[string]int{"web": 1, "new": 3}[service])
+			host := fmt.Sprintf(`"host":"10.1.0.%d","port":8080`, map[string]int{"a": 1, "b": 2}[backend])
 			of := map[string]string{
 				"":                    own,
-				"with":                own + fmt.Sprintf(`,"backends":{%q:{"host":"10.1.0.1","port":8080,"weight":%d}}`, backend, weight),
+				"with":                own + fmt.Sprintf(`,"backends":{%q:{%s,"weight":%d}}`, backend, host, weight),
 				"of":                  fmt.Sprintf(`"backends":{%q:{"weight":%d}}`, backend, weight),
 				"without":             fmt.Sprintf(`"backends":{%q:null}`, backend),
-				"backend":             fmt.Sprintf(`"host":"10.1.0.1","port":8080,"weight":%d`, weight),
+				"backend":             fmt.Sprintf(`%s,"weight":%d`, host, weight),
+				"method":              fmt.Sprintf(`"method":%q`, []string{"rr", "wrr", "lc", "wlc"}[weight]),
 				"weight":              fmt.Sprintf(`"weight":%d`, weight),
 				"weight and the rest": fmt.Sprintf(`"weight":%d,"upper_threshold":%d`, weight, 5+weight),
 			}
@@ -45,6 +70,7 @@ func TestWriteLaws(t *testing.T) {
 				{"PUT", "", "with"},
 				{"PATCH", "", "of"},
 				{"PATCH", "", "without"},
+				{"PATCH", "", "method"},
 				{"DELETE", "", "-"},
 				{"PUT", backend, "backend"},
 				{"PATCH", backend, "weight"},
@@ -80,7 +106,7 @@ func TestWriteLaws(t *testing.T) {
 					return Settled{Refused: []Refusal{{Missing: true, Reason: "no"}, {Reason: "no"}}}, nil
 				}
 			}
-			before, was := services(), storedWithEnds(f)
+			before, was, others := services(), storedWithEnds(f), rest(service, backend, do[2])
 			w := exchange(h, do[0], target, body)
 			after := services()
 			what := fmt.Sprintf("%s %s %s (refused %t): %d %s\n%s\n%s\n%s\n%s", do[0], target, body, refused, w.Code, w.Body, was, before, storedWithEnds(f), after)
@@ -90,7 +116,10 @@ func TestWriteLaws(t *testing.T) {
 			if w.Code != 200 && w.Code != 500 && after != before {
 				r.Fatalf("changed: %s", what)
 			}
-			if w.Code == 200 && do[0] == "PATCH" && do[2] != "without" {
+			if w.Code == 200 && do[0] == "PATCH" && rest(service, backend, do[2]) != others {
+				r.Fatalf("changes something else: %s", what)
+			}
+			if w.Code == 200 && do[0] == "PATCH" && do[2] != "without" && do[2] != "method" {
 				if b := f.Desired().Service(service).Backend(backend); b == nil || int(b.Weight) != weight {
 					r.Fatalf("does not count: %s", what)
 				}

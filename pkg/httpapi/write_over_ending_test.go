@@ -36,11 +36,33 @@ func TestWritesOverWhatEnds(t *testing.T) {
 			},
 			{
 				`PATCH ` + a + ` {"weight":5}`, "200 changed",
-				"set web " + whole + ` for 1h0m0s; patch web/a {"weight":5}; patch web/a {"upper_threshold":9,"weight":5} for 2h0m0s`,
+				`set web {"backends":{"a":{"host":"10.1.0.8","weight":5}},"host":"10.0.0.9","port":80} for 1h0m0s; ` +
+					`patch web/a {"weight":5}; patch web/a {"upper_threshold":9} for 2h0m0s`,
 			},
 			{
 				`PATCH ` + a + ` {"weight":8}`, "200 changed",
-				"set web " + whole + ` for 1h0m0s; patch web/a {"weight":8}; patch web/a {"upper_threshold":9,"weight":8} for 2h0m0s`,
+				`set web {"backends":{"a":{"host":"10.1.0.8","weight":8}},"host":"10.0.0.9","port":80} for 1h0m0s; ` +
+					`patch web/a {"weight":8}; patch web/a {"upper_threshold":9} for 2h0m0s`,
+			},
+		},
+		"a service for a while, over a backend of it that is hidden for a while": {
+			{`DELETE ` + a + `?ttl=1h`, "200 hidden", "hide web/a for 1h0m0s"},
+			{
+				`PUT /service/web?ttl=1h&replace=true ` + whole, "200 changed",
+				`set web {"backends":{"a":{"host":"10.1.0.8","weight":5}},"host":"10.0.0.9","port":80} for 1h0m0s; hide web/a for 1h0m0s`,
+			},
+			{
+				`PATCH /service/web {"method":"rr","backends":{"a":{"weight":8},"b":{"host":"10.1.0.9"}}}`, "200 changed",
+				`patch web {"method":"rr"}; ` +
+					`set web {"backends":{"a":{"host":"10.1.0.8","weight":8}},"host":"10.0.0.9","method":"rr","port":80} for 1h0m0s; ` +
+					`patch web/a {"weight":8}; hide web/a for 1h0m0s; set web/b {"host":"10.1.0.9"}; set web/b {"host":"10.1.0.9"} for 1h0m0s`,
+			},
+		},
+		"a service with its backends, over what was written of them": {
+			{`PATCH ` + a + ` {"weight":7,"upper_threshold":9}`, "200 changed", `patch web/a {"upper_threshold":9,"weight":7}`},
+			{
+				`PUT /service/web?replace=true ` + whole, "200 changed",
+				`set web {"backends":{"a":{"host":"10.1.0.8","weight":5}},"host":"10.0.0.9","port":80}`,
 			},
 		},
 		"a service as it is, for good": {
@@ -100,5 +122,44 @@ func TestDryRunOfHiding(t *testing.T) {
 	w := exchange(h, "PATCH", "/service/web?dry_run=true", `{"backends":{"a":null}}`)
 	if got := told(t, w.Body.Bytes(), w.Code); got != "200 changed []" {
 		t.Error(got)
+	}
+}
+
+// TestPatchLeavesTheRest: what is patched of a service is newer by that than what is written of its backends, and yet not over
+// it.
+func TestPatchLeavesTheRest(t *testing.T) {
+	for name, before := range map[string][]string{
+		"over a patch": {
+			`POST /overrides {"kind":"patch","service":"web","body":{"backends":{"a":{"weight":0}}}}`,
+			`PUT /service/web/a?replace=true {"host":"10.1.0.1","port":8080,"weight":2}`,
+		},
+		"over a set": {
+			`PUT /service/web?replace=true {"host":"10.0.0.1","port":80,"backends":{"a":{"host":"10.1.0.1","port":8080,"weight":7}}}`,
+			`PATCH /service/web/a {"weight":2}`,
+		},
+		"under a set": {
+			`PATCH /service/web/a {"weight":7}`,
+			`PUT /service/web?replace=true {"host":"10.0.0.1","port":80,"backends":{"a":{"host":"10.1.0.1","port":8080,"weight":2}}}`,
+		},
+		"under a set for a while": {
+			`PATCH /service/web/a?ttl=1h {"weight":7}`,
+			`PUT /service/web?replace=true&ttl=2h {"host":"10.0.0.1","port":80,"backends":{"a":{"host":"10.1.0.1","port":8080,"weight":2}}}`,
+		},
+	} {
+		f := over(t, web)
+		h := routes(f)
+		for _, do := range append(before, `PATCH /service/web {"method":"wlc"}`, `POST /overrides {"kind":"patch","service":"web","body":{"backends":{"b":{"host":"10.1.0.2"}}}}`) {
+			method, rest, _ := strings.Cut(do, " ")
+			target, body, _ := strings.Cut(rest, " ")
+			if w := exchange(h, method, target, body); w.Code != 200 {
+				t.Fatalf("%s: %s: %d: %s", name, do, w.Code, w.Body)
+			}
+			if weight := f.Desired().Service("web").Backend("a").Weight; method == "PATCH" && target == "/service/web" && weight != 2 {
+				t.Errorf("%s: %s: the weight of a is %d", name, do, weight)
+			}
+		}
+		if s := f.Desired().Service("web"); s.Backend("a").Weight != 2 || s.Method != "wlc" || s.Backend("b") == nil && !strings.HasSuffix(name, "while") {
+			t.Errorf("%s: afterwards it is %s, and a %s", name, s.OptionsJSON(), s.BackendOptionsJSON(s.Backend("a")))
+		}
 	}
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"cmp"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -67,6 +66,23 @@ func (v overlay) above(writes ...sources.Write) []sources.Write {
 			more = append(more, v.over(w.Override)...)
 		}
 	}
+	return v.inPlace(more)
+}
+
+// covered takes back what is written of backends, and lasts, where a set that lasts names the backends of their service: it
+// says all of them, and nothing of what was said of them before is to come up again.
+func (v overlay) covered(writes ...sources.Write) []sources.Write {
+	var more []sources.Write
+	for _, w := range writes {
+		if w.Kind != spec.Set || w.Backend != "" || w.Ends() || backendsIn(w.Body) == nil {
+			continue
+		}
+		for i := range v {
+			if v[i].Backend != "" && !v[i].Ends() {
+				more = append(more, cleared(&v[i]))
+			}
+		}
+	}
 	return more
 }
 
@@ -110,14 +126,32 @@ func (v overlay) overObject(o spec.Override, part *sources.StoredOverride) []sou
 		return nil
 	case o.Kind != spec.Patch:
 		return []sources.Write{cleared(ends)}
+	case part != nil && part.Revision > ends.Revision:
+		return v.patchedPart(o, ends, part)
 	case ends.Kind == spec.Hide:
 		return nil // it cannot be patched
 	}
-	said := *ends
-	if said.Kind, said.Body = spec.Patch, common(o.Body, ends, part); said.Body == nil {
+	return patched(ends, common(o.Body, ends, part))
+}
+
+// patched merges a patch into an override; nil: there is nothing to merge.
+func patched(o *sources.StoredOverride, patch []byte) []sources.Write {
+	if patch == nil {
 		return nil
 	}
+	said := *o
+	said.Kind, said.Body = spec.Patch, patch
 	return []sources.Write{{Override: said.Override, If: &said.Revision}}
+}
+
+// patchedPart is overObject of a patch where the part lies over what ends of the backend: both say it, each where it lies.
+func (v overlay) patchedPart(o spec.Override, ends, part *sources.StoredOverride) []sources.Write {
+	body := common(o.Body, part, ends)
+	if body == nil {
+		return nil
+	}
+	whole, _ := json.Marshal(map[string]any{"backends": map[string]json.RawMessage{o.Backend: body}}) // it was JSON
+	return append(patched(ends, common(o.Body, ends)), patched(v.at(object{o.Service, ""}.key(true)), whole)...)
 }
 
 // part is what the override that ends of a backend's service says of the backend; nil: nothing. A Set that names backends says
@@ -192,42 +226,4 @@ func (v overlay) renews(w spec.Override, key string, lasting bool) bool {
 		return speaksOf(ends, key) && (!w.Until.Equal(ends.Until) || w.Reason != "" && w.Reason != ends.Reason)
 	}
 	return !lasting || w.Reason != "" && speaksOf(lasts, key) && w.Reason != lasts.Reason
-}
-
-// beneath returns, for each patch or set among writes of a service where a set of it named backends and this does not, what is
-// written already of these: the set is newer by that, and would replace all that it does not name.
-func (v overlay) beneath(writes []sources.Write) []sources.Write {
-	var over []*sources.StoredOverride
-	for _, w := range writes {
-		stored := v.at(w.Key())
-		if w.Backend != "" || w.Kind != spec.Patch && w.Kind != spec.Set || stored == nil || stored.Kind != spec.Set || !has(stored.Body, "backends") || has(w.Body, "backends") {
-			continue
-		}
-		for i := range v {
-			o := &v[i]
-			written := slices.ContainsFunc(writes, func(w sources.Write) bool { return w.Key() == o.Key() })
-			if o.Backend != "" && o.Ends() == w.Ends() && !written {
-				over = append(over, o)
-			}
-		}
-	}
-	slices.SortFunc(over, func(a, b *sources.StoredOverride) int { return cmp.Compare(a.Revision, b.Revision) })
-	all := make([]sources.Write, len(over))
-	for i, o := range over {
-		all[i] = sources.Write{Override: o.Override, If: &o.Revision}
-	}
-	return all
-}
-
-// distinct has one write at each key: where there are several the last, at the place of the first.
-func distinct(writes []sources.Write) []sources.Write {
-	var out []sources.Write
-	for _, w := range writes {
-		if i := slices.IndexFunc(out, func(o sources.Write) bool { return o.Key() == w.Key() }); i >= 0 {
-			out[i] = w
-		} else {
-			out = append(out, w)
-		}
-	}
-	return out
 }

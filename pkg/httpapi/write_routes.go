@@ -80,7 +80,7 @@ func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, repl
 		if at.backend != "" && !set.Ends() {
 			set.Until = over.ending(object{at.service, ""}, without) // what is in a service that ends does so with it
 		}
-		writes := distinct(append([]sources.Write{set}, over.above(set)...))
+		writes := distinct(slices.Concat([]sources.Write{set}, over.covered(set), over.above(set)))
 		writes = append(writes, over.beneath(writes)...)
 		if at.backend != "" && was == nil {
 			// GORB looked at the body first. Without a service nobody else misses its host.
