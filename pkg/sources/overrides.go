@@ -2,6 +2,7 @@ package sources
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -64,16 +65,18 @@ func OpenOverrides(dir string) (*OverrideStore, error) {
 }
 
 // Close waits for the write that is under way, has all on disk that was amended, and gives the file and its lock back.
-// Nothing may be written after.
+// Amendments that could not be written are tried once more; then the error says that they are lost. Nothing may be written
+// after.
 func (s *OverrideStore) Close() error {
 	s.turn <- struct{}{}
 	defer s.release()
 	for s.commit() { // what was amended, until nothing waits
 	}
+	err := s.catchUp()
 	if s.file == nil || s.file.open == nil {
-		return nil
+		return err
 	}
-	err := s.file.open.close(nil)
+	err = errors.Join(err, s.file.open.close(nil))
 	s.file.open = nil
 	return err
 }

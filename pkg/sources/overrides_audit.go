@@ -81,13 +81,22 @@ func (s *OverrideStore) Record(ctx context.Context, e Entry) (uint64, error) {
 }
 
 // Amend says what became of what an entry is about, such as that the kernel has it. It does not wait for the disk: the
-// next write takes it along, or Run soon after. It is an error that there is no such entry any more.
+// next write takes it along, or Run soon after. Where that fails, each write after it tries again, Run every half minute, and
+// Close. It is an error that there is no such entry any more.
 func (s *OverrideStore) Amend(id uint64, status int, result string) error {
 	if _, found := s.state.Load().entry(id); !found {
 		return fmt.Errorf("the audit has no entry %d", id)
 	}
-	s.enqueue(&request{amends: id, status: status, result: cut(result, maxEntryText), done: make(chan struct{})})
-	trigger(s.amended)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer trigger(s.amended)
+	result = cut(result, maxEntryText)
+	// One amendment of an entry waits at most, so that a disk that hangs does not have them pile up.
+	if i := slices.IndexFunc(s.waiting, func(r *request) bool { return r.amends == id }); i >= 0 {
+		s.waiting[i].status, s.waiting[i].result = status, result
+		return nil
+	}
+	s.waiting = append(s.waiting, &request{amends: id, status: status, result: result, done: make(chan struct{})})
 	return nil
 }
 

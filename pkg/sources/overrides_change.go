@@ -76,17 +76,17 @@ func (c change) audit(tx *bolt.Tx) error {
 		return err
 	}
 	audit.FillPercent = 1 // what is new comes at the end
-	for _, id := range c.drop {
-		if err := audit.Delete(entryKey(id)); err != nil {
-			return err
-		}
-	}
 	for _, e := range c.entries {
 		value, err := encodeEntry(e)
 		if err != nil {
 			return err
 		}
 		if err := audit.Put(entryKey(e.ID), value); err != nil {
+			return err
+		}
+	}
+	for _, id := range c.drop { // last: one that leaves may be amended by the same change
+		if err := audit.Delete(entryKey(id)); err != nil {
 			return err
 		}
 	}

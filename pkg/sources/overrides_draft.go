@@ -22,10 +22,14 @@ type draft struct {
 }
 
 func newDraft(was *overrideState, now time.Time) *draft {
-	return &draft{
+	d := &draft{
 		was: was, now: now, revision: was.revision, count: len(was.list), bytes: was.bytes,
 		changes: make(map[spec.OverrideKey]*StoredOverride), amended: make(map[uint64]*Entry),
 	}
+	for _, id := range was.behind {
+		d.own(id)
+	}
+	return d
 }
 
 // stored is an override as the draft has it, be its time over or not.
@@ -174,17 +178,23 @@ func (d *draft) record(e *Entry, wrote bool) uint64 {
 }
 
 func (d *draft) amend(r *request) {
-	e := d.amended[r.amends]
-	if e == nil {
-		i, found := d.was.entry(r.amends)
-		if !found {
-			return // it has left meanwhile
-		}
-		c := *d.was.audit[i]
-		e = &c
-		d.amended[e.ID] = e
+	if e := d.own(r.amends); e != nil {
+		e.Status, e.Result = r.status, r.result
 	}
-	e.Status, e.Result = r.status, r.result
+}
+
+// own is an entry that was there, to be amended and written; nil: it has left meanwhile.
+func (d *draft) own(id uint64) *Entry {
+	if e := d.amended[id]; e != nil {
+		return e
+	}
+	i, found := d.was.entry(id)
+	if !found {
+		return nil
+	}
+	e := *d.was.audit[i]
+	d.amended[id] = &e
+	return &e
 }
 
 // audit is the audit with what was amended and, if asked for, what is new.
@@ -213,12 +223,16 @@ func (d *draft) state() *overrideState {
 	return next
 }
 
-// amendedAlone is the state before with amendments: what they say is so, whatever the disk says.
+// amendedAlone is the state before with amendments: what they say is so, whatever the disk says. The next write that can be
+// takes them there.
 func (d *draft) amendedAlone() *overrideState {
 	next := *d.was
-	next.audit = d.audit(false)
+	next.audit, next.behind = d.audit(false), d.late()
 	return &next
 }
+
+// late are the entries that stay behind where the draft cannot be written.
+func (d *draft) late() []uint64 { return slices.Sorted(maps.Keys(d.amended)) }
 
 // change is what the draft does to the file.
 func (d *draft) change(next *overrideState) change {
@@ -230,7 +244,7 @@ func (d *draft) change(next *overrideState) change {
 			c.remove = append(c.remove, key)
 		}
 	}
-	for _, id := range slices.Sorted(maps.Keys(d.amended)) {
+	for _, id := range d.late() {
 		c.entries = append(c.entries, d.amended[id])
 	}
 	if len(next.audit) > 0 {

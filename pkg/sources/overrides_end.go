@@ -40,6 +40,7 @@ func (s *OverrideStore) expire(ctx context.Context, now time.Time) ([]StoredOver
 	}
 	next := d.state()
 	if err := s.save(was, next, d.change(next)); err != nil {
+		next.behind = d.late()
 		s.show(next)
 		return ended, fmt.Errorf("end of overrides: %w", err)
 	}
@@ -47,7 +48,8 @@ func (s *OverrideStore) expire(ctx context.Context, now time.Time) ([]StoredOver
 }
 
 // Run ends overrides when their time is over, and takes to the disk what was amended in the audit, until ctx is done; then
-// it returns nil. It looks at the clock at least every half minute, as that can be set.
+// it returns nil. It looks at the clock at least every half minute, as that can be set. As often it tries again to write
+// amendments that could not be written.
 func (s *OverrideStore) Run(ctx context.Context, log zerolog.Logger) error {
 	log = log.With().Str("component", "overrides").Logger()
 	timer := time.NewTimer(0)
@@ -64,7 +66,10 @@ func (s *OverrideStore) Run(ctx context.Context, log zerolog.Logger) error {
 			later.Reset(amendTime)
 			continue
 		case <-later.C:
-			s.flush(ctx)
+			if err := s.flush(ctx); err != nil && ctx.Err() == nil {
+				log.Error().Err(err).Msg("what was amended in the audit is not on disk")
+				later.Reset(clockLook)
+			}
 			continue
 		}
 		ended, err := s.expire(ctx, time.Now())

@@ -34,6 +34,7 @@ type overrideState struct {
 	bytes    int               // their weights
 	revision uint64            // the last that was given
 	audit    []*Entry          // the last of them, by ID
+	behind   []uint64          // those of them that were amended, and are not on disk so
 }
 
 // stateOf is the state of some overrides, in any order.

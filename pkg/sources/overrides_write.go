@@ -160,15 +160,11 @@ func (s *OverrideStore) commit() bool {
 			r.written = Written{}
 		}
 	}
-	next := d.state()
-	if c := d.change(next); !c.empty() {
-		if err := s.save(was, next, c); err != nil {
-			for _, r := range batch {
-				if r.err == nil {
-					r.written, r.err = Written{}, r.wrap(err)
-				}
+	if err := s.write(was, d); err != nil {
+		for _, r := range batch {
+			if r.err == nil {
+				r.written, r.err = Written{}, r.wrap(err)
 			}
-			s.state.Store(d.amendedAlone())
 		}
 	}
 	for _, r := range batch {
@@ -177,12 +173,39 @@ func (s *OverrideStore) commit() bool {
 	return true
 }
 
-// flush writes the amendments that wait. Who calls it does not have the turn.
-func (s *OverrideStore) flush(ctx context.Context) {
-	if s.take(ctx) == nil {
-		if s.commit() {
-			trigger(s.amended) // what did not go with that is written after a while
-		}
-		s.release()
+// write makes a draft durable and then visible; with an error, what it amends is only visible.
+func (s *OverrideStore) write(was *overrideState, d *draft) error {
+	next := d.state()
+	c := d.change(next)
+	if c.empty() {
+		return nil
 	}
+	err := s.save(was, next, c)
+	if err != nil {
+		s.state.Store(d.amendedAlone())
+	}
+	return err
+}
+
+// flush writes the amendments that wait, or if none does those that could not be written before, of which alone the error
+// is. Who calls it does not have the turn.
+func (s *OverrideStore) flush(ctx context.Context) error {
+	if err := s.take(ctx); err != nil {
+		return err
+	}
+	defer s.release()
+	if s.commit() {
+		trigger(s.amended) // what did not go with that is written after a while
+		return nil
+	}
+	return s.catchUp()
+}
+
+// catchUp tries again to write the amendments that could not be written. Who calls it has the turn.
+func (s *OverrideStore) catchUp() error {
+	was := s.state.Load()
+	if err := s.write(was, newDraft(was, time.Now())); err != nil {
+		return fmt.Errorf("amend the audit (entries: %d): %w", len(was.behind), err)
+	}
+	return nil
 }
