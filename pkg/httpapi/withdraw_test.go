@@ -2,12 +2,15 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gorb-io/gorb/pkg/sources"
+	"github.com/gorb-io/gorb/pkg/spec"
 )
 
 // refusing has the kernel refuse all from now on.
@@ -48,6 +51,36 @@ func TestWithdrawnCountsAsBefore(t *testing.T) {
 		code := send(tt.do)
 		if after := f.Desired().Service("new").Backend("b").Weight; code != 500 || after != before {
 			t.Errorf("%s: %s: %d, and the weight that was %d is %d", name, tt.do, code, before, after)
+		}
+	}
+}
+
+// TestWithdrawnBesideOthers has somebody write another backend, or the same, while a change is withdrawn.
+func TestWithdrawnBesideOthers(t *testing.T) {
+	for backend, want := range map[string]string{
+		"b": `patch web/a {"weight":5}; patch web/b {"weight":8}; 500 the change is withdrawn`,
+		"a": `patch web/a {"weight":8}; patch web/b {"weight":6}; 500 the change is not withdrawn: somebody has changed it since`,
+	} {
+		f := over(t, web+"[services.web.backends.b]\nhost = \"10.1.0.2\"\n")
+		h := routes(f)
+		exchange(h, "PATCH", "/service/web/a", `{"weight":5}`)
+		exchange(h, "PATCH", "/service/web/b", `{"weight":6}`)
+		refusing(f, 0)
+		writes := 0
+		f.writes = func([]sources.Write) error {
+			if writes++; writes != 2 { // the second is the withdrawal
+				return nil
+			}
+			_, err := f.Put(t.Context(), spec.Override{Kind: spec.Patch, Service: "web", Backend: backend, Body: []byte(`{"weight":8}`)})
+			return err
+		}
+		w := exchange(h, "PATCH", "/service/web/a", `{"weight":7}`)
+		var failure Failure
+		if err := json.Unmarshal(w.Body.Bytes(), &failure); err != nil || len(failure.Problems) == 0 {
+			t.Fatalf("%v: %s", err, w.Body)
+		}
+		if got := fmt.Sprintf("%s; %d %s", stored(f), w.Code, failure.Problems[len(failure.Problems)-1].Message); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
 		}
 	}
 }
