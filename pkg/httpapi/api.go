@@ -28,6 +28,7 @@ type api struct {
 	access   *Access
 	resolver Resolver
 	said     declarations
+	turns    turns
 	planning chan struct{} // of capacity one: full while a plan is made
 	log      zerolog.Logger
 }

@@ -87,7 +87,7 @@ func (a *api) clearBackendOverride(ctx context.Context, c *caller, in *clearBack
 
 // clear takes back what is written over one object.
 func (a *api) clear(ctx context.Context, c *caller, at object, q ClearOne) (*reply[ClearedOverride], error) {
-	return retried(at.String(), func() (*reply[ClearedOverride], error) {
+	return retried(ctx, a, at.String(), at.service, func(wrote func()) (*reply[ClearedOverride], error) {
 		over := overlay(a.daemon.Of(at.service))
 		list := over.about(at)
 		if len(list) == 0 {
@@ -107,7 +107,7 @@ func (a *api) clear(ctx context.Context, c *caller, at object, q ClearOne) (*rep
 		if c.Header["If-Match"] != nil {
 			writes[0].IfService = over.revisions()
 		}
-		status, came, err := a.takeBack(ctx, c, at, writes, q.ClearQuery)
+		status, came, err := a.takeBack(ctx, c, at, writes, q.ClearQuery, wrote)
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +118,7 @@ func (a *api) clear(ctx context.Context, c *caller, at object, q ClearOne) (*rep
 
 // clearOverrides takes back all of them.
 func (a *api) clearOverrides(ctx context.Context, c *caller, q *ClearQuery) (*reply[ClearedOverrides], error) {
-	return retried("overrides", func() (*reply[ClearedOverrides], error) {
+	return retried(ctx, a, "overrides", "", func(wrote func()) (*reply[ClearedOverrides], error) {
 		revision := a.daemon.Revision() // before the list: what is written in between makes it another
 		list := a.daemon.List()
 		if err := ifMatch(c.Header["If-Match"], tagOfAll(list)); err != nil {
@@ -132,7 +132,7 @@ func (a *api) clearOverrides(ctx context.Context, c *caller, q *ClearQuery) (*re
 		if c.Header["If-Match"] != nil {
 			writes[0].IfStore = &revision
 		}
-		status, came, err := a.takeBack(ctx, c, object{}, writes, *q)
+		status, came, err := a.takeBack(ctx, c, object{}, writes, *q, wrote)
 		if err != nil {
 			return nil, err
 		}
@@ -154,7 +154,10 @@ func tagOfAll(list []sources.StoredOverride) string {
 }
 
 // takeBack takes overrides back, by writes in the order of their keys, whatever comes of that, or says what would.
-func (a *api) takeBack(ctx context.Context, c *caller, at object, writes []sources.Write, q ClearQuery) (int, InKernel, error) {
+// It says when it has written.
+func (a *api) takeBack(
+	ctx context.Context, c *caller, at object, writes []sources.Write, q ClearQuery, wrote func(),
+) (int, InKernel, error) {
 	var services []string
 	for i := range writes {
 		services = append(services, writes[i].Service)
@@ -162,6 +165,7 @@ func (a *api) takeBack(ctx context.Context, c *caller, at object, writes []sourc
 	services = slices.Compact(services)
 	tried, wrong := a.daemon.TryWrites(writes...)
 	if q.DryRun {
+		wrote()
 		c.kept = true
 		if wrong != nil { // it is taken back all the same
 			return http.StatusOK, InKernel{DryRun: true, Operations: []string{}, Pending: noEffect(wrong)}, nil
@@ -174,6 +178,7 @@ func (a *api) takeBack(ctx context.Context, c *caller, at object, writes []sourc
 	if err != nil {
 		return 0, InKernel{}, err
 	}
+	wrote()
 	c.kept = true
 	wait, _ := patience(q.Wait) // it has been checked
 	status, _, came := a.outcome(ctx, wait, lookedFor{written.Revision, serial, tried}, at.backend, services...)

@@ -31,7 +31,7 @@ func (a *api) writeOverride(ctx context.Context, c *caller, q *OverrideQuery) (*
 		return nil, err
 	}
 	at := object{o.Service, o.Backend}
-	return retried(at.String(), func() (*reply[OverrideWritten], error) {
+	return retried(ctx, a, at.String(), at.service, func(wrote func()) (*reply[OverrideWritten], error) {
 		over := overlay(a.daemon.Of(at.service))
 		if err := ifMatch(c.Header["If-Match"], tagOfOverride(over.about(at))); err != nil {
 			return nil, err
@@ -46,6 +46,7 @@ func (a *api) writeOverride(ctx context.Context, c *caller, q *OverrideQuery) (*
 			out.Warnings = newProblems(tried.Warnings)
 		}
 		if q.DryRun {
+			wrote()
 			c.kept = true
 			return a.wouldWrite(ctx, out, o, tried, wrong)
 		}
@@ -58,6 +59,7 @@ func (a *api) writeOverride(ctx context.Context, c *caller, q *OverrideQuery) (*
 		if err != nil {
 			return nil, err
 		}
+		wrote()
 		c.kept = true
 		stored := *written.Now[0]
 		wait, _ := patience(q.Wait) // it has been checked

@@ -82,14 +82,21 @@ type step struct {
 	sent   []byte // for the audit; nil: nothing
 }
 
-// retried does something again where somebody else was quicker with what it is about.
-func retried[T any](what string, do func() (T, error)) (T, error) {
-	for range mostAttempts {
-		if out, err := do(); !errors.Is(err, sources.ErrChanged) {
+// retried does something again where somebody else was quicker with what it is about, and then when nobody else does. It is
+// to say when it has written, as others wait for that.
+func retried[T any](ctx context.Context, a *api, what, service string, do func(wrote func()) (T, error)) (T, error) {
+	var none T
+	for again := range mostAttempts {
+		back, err := a.turns.take(ctx, service, again > 0)
+		if err != nil {
+			return none, Fail(http.StatusServiceUnavailable, unavailable)
+		}
+		out, err := do(back)
+		back()
+		if !errors.Is(err, sources.ErrChanged) {
 			return out, err
 		}
 	}
-	var none T
 	return none, Fail(http.StatusConflict, "others change "+what+" at the same time, again and again")
 }
 
@@ -98,7 +105,7 @@ func retried[T any](what string, do func() (T, error)) (T, error) {
 func (a *api) change(
 	ctx context.Context, c *caller, at object, q *WriteQuery, decide func(was *spec.Service, over overlay) (step, error),
 ) (*reply[Written], error) {
-	return retried(at.String(), func() (*reply[Written], error) {
+	return retried(ctx, a, at.String(), at.service, func(wrote func()) (*reply[Written], error) {
 		over := overlay(a.daemon.Of(at.service))
 		judged, err := a.judged(ctx)
 		if err != nil {
@@ -121,8 +128,10 @@ func (a *api) change(
 		c.kept = len(s.writes) == 0 || q.DryRun // nothing is changed
 		switch {
 		case len(s.writes) == 0:
+			wrote()
 			return a.unchanged(ctx, at, q, judged.Desired)
 		case q.DryRun:
+			wrote()
 			return a.dryRun(ctx, at, was, s)
 		}
 		over.unlessChanged(s.writes)
@@ -135,6 +144,7 @@ func (a *api) change(
 		if err != nil {
 			return nil, err
 		}
+		wrote()
 		c.kept = true
 		out, err := a.settle(ctx, at, q, s, written)
 		if err == nil {
