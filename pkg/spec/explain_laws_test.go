@@ -16,6 +16,10 @@ func shownWhole(p *Pulse) {
 		return
 	}
 	p.Args.Send, p.Args.Body = "", ""
+	delete(p.Args.Headers, "X-Key")
+	if HidePath(p.Args.Path) != p.Args.Path {
+		p.Args.Path = ""
+	}
 	p.Args.Command = p.Args.Command[:min(len(p.Args.Command), 1)]
 }
 

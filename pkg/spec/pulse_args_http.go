@@ -53,12 +53,12 @@ func (c *checker) argPath(v any) opt[any] {
 	_, err := url.ParseRequestURI(s)
 	switch {
 	case isURL(given):
-		c.addf("%s is a URL, wanted a path such as \"/health\"; args.host and args.port say where it is", quote(HidePath(given)))
+		c.addf("%s is a URL, wanted a path such as \"/health\"; args.host and args.port say where it is", quote(redact(HidePath(given))))
 	case len(s) > maxArg:
 		c.kindf(KindOver, "%d bytes are over %d", len(s), maxArg)
 	case strings.Contains(s, "#"):
 		c.addf("%s has a fragment, which no server gets to see; %%23 is a literal #", quote(HidePath(given)))
-	case strings.Contains(query, "="+Hidden):
+	case strings.Contains(s, "="+Hidden):
 		c.addf("%s", shownForSecret)
 	case strings.ContainsFunc(query, unicode.IsSpace):
 		c.addf("%s has a space in its query; %%20 stands for it", quote(HidePath(given)))

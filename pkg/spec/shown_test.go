@@ -58,6 +58,7 @@ func TestProblemsTellNoSecrets(t *testing.T) {
 	for _, args := range []string{
 		`{"headers":{"Authorization":"Bearer 777777\n"}}`, `{"headers":{"X-Token":777777}}`, `{"headers":{"Cookie":["777777"]}}`,
 		`{"headers":"Authorization: 777777"}`, `{"path":"/x?token=777777#a"}`, `{"path":"/x?a=b c&token=777777"}`, `{"path":"http://h/x?token=777777"}`,
+		`{"path":"http://ops:777777@h/x"}`,
 	} {
 		o := Override{Kind: Patch, Service: "web", Backend: "a", Body: []byte(`{"pulse":{"type":"http","args":` + args + `}}`)}
 		if err := o.Check(); err == nil || strings.Contains(err.Error(), "777777") {
