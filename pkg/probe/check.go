@@ -151,7 +151,7 @@ func (e *Engine) stick(p *probe, now instant) {
 	p.stuck = true
 	p.pool.give(p.run)
 	p.pool.stuck++
-	e.log.Error().Str("kind", p.key.Kind).Str("args", p.key.Args).Msg("a check does not end at its timeout")
+	e.log.Error().Str("check", p.key.short()).Msg("a check does not end at its timeout")
 	if p.run.asked != nil { // the check still has its trace and its result
 		e.settle(p, &run{asked: p.run.asked}, e.unending(p, now), now)
 	}

@@ -54,7 +54,7 @@ func (c *execCheck) run(a *attempt) error {
 	cmd.Stdout, cmd.Stderr = out, out // one pipe, so that the last line is the last
 	cmd.WaitDelay = linger
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	a.step("running %s", said(cmd.String()))
+	a.step("running %s", said(cmd.Path)) // its arguments may be secrets
 	if err := cmd.Start(); err != nil {
 		return &localError{c.unstarted(err)}
 	}

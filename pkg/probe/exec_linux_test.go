@@ -53,6 +53,19 @@ func TestExec(t *testing.T) {
 	}
 }
 
+// TestExecTellsNoArguments: they may be secrets.
+func TestExecTellsNoArguments(t *testing.T) {
+	c, err := NewExec(Exec{Program: "true", Args: []string{"hunter2"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trace Trace
+	c.Check(t.Context(), &trace)
+	if said := fmt.Sprint(trace.Steps); strings.Contains(said, "hunter2") || !strings.Contains(said, "/true}") {
+		t.Error(said)
+	}
+}
+
 // A program that cannot be ended is not waited for, and no second one is started beside it.
 func TestExecStuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

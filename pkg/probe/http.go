@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/gorb-io/gorb/pkg/spec"
 )
 
 // An HTTP asks a server over HTTP and looks at the answer. No proxy is used, and nothing is kept from one check to the
@@ -215,7 +217,7 @@ func (c *httpCheck) run(a *attempt) error {
 			return failed("more than %d redirects", c.decl.Redirects)
 		}
 		q = *next
-		a.step("redirected to %s", said(q.url.String()))
+		a.step("redirected to %s", said(spec.HidePath(q.url.String())))
 	}
 }
 
@@ -257,9 +259,9 @@ func (c *httpCheck) redirect(q ask, resp *http.Response) (*ask, error) {
 	at, err := q.url.Parse(to)
 	switch {
 	case err != nil || at.Host == "" || !httpguts.ValidHostHeader(at.Host) || at.User != nil:
-		return nil, failed("HTTP %d to %q, which is not an address", resp.StatusCode, said(to))
+		return nil, failed("HTTP %d to %q, which is not an address", resp.StatusCode, said(spec.HidePath(to)))
 	case at.Scheme != q.url.Scheme:
-		return nil, failed("HTTP %d to %s, and only %s is followed", resp.StatusCode, said(at.Redacted()), q.url.Scheme)
+		return nil, failed("HTTP %d to %s, and only %s is followed", resp.StatusCode, said(spec.HidePath(at.Redacted())), q.url.Scheme)
 	}
 	at.Fragment, at.RawFragment = "", ""
 	if at.Path == "" {

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/gorb-io/gorb/pkg/spec"
 )
 
 // session is a connection that speaks HTTP. HTTP/1 is read and written here and now, without goroutines, so that the
@@ -58,7 +60,7 @@ func (c *httpCheck) open(a *attempt) (*session, error) {
 
 // roundTrip asks, and reads the head of the answer.
 func (s *session) roundTrip(a *attempt, r *http.Request) (*http.Response, error) {
-	a.step("%s %s, host %s", r.Method, said(r.URL.RequestURI()), r.Host)
+	a.step("%s %s, host %s", r.Method, said(spec.HidePath(r.URL.RequestURI())), r.Host)
 	if s.h2 != nil {
 		return s.roundTrip2(a, r)
 	}
