@@ -1,25 +1,41 @@
 package main
 
 import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/gorb-io/gorb/pkg/httpapi"
 )
 
 // TestSecretsAreHidden looks for the secrets of checks in everything that the API says.
 func TestSecretsAreHidden(t *testing.T) {
 	const secret = "s3cr3t"
+	server := httptest.NewServer(http.NotFoundHandler())
+	defer server.Close()
+	_, port, _ := net.SplitHostPort(server.Listener.Addr().String())
 	w := newAPIWorld(t, `[services.web]
 host = "10.0.0.1"
 port = 80
 [services.web.backends.file]
 host = "10.1.0.1"
-pulse = { type = "http", args = { body = "`+secret+`", path = "/h?token=`+secret+`&x=1", headers = { Authorization = "Bearer `+secret+`", X-Api-Key = "`+secret+`", Accept = "text/plain" } } }
+pulse = { type = "http", args = { host = "127.0.0.1", port = `+port+`, body = "`+secret+`", path = "/h?%74oken=`+secret+`&x=1", headers = { Authorization = "Bearer `+secret+`", X-Key = "`+secret+`", Accept = "text/plain" } } }
+[services.web.backends.lines]
+host = "10.1.0.4"
+pulse = { type = "tcp", args = { host = "127.0.0.1", port = `+port+`, send = '`+secret+`\r\n\r\n', expect = "HTTP/1.1 400" } }
+[services.web.backends.program]
+host = "10.1.0.5"
+pulse = { type = "exec", args = { command = ["true", "`+secret+`"] } }
 `)
 	events := w.follow("", "", nil)
 	body := `{"host": "10.1.0.2", "pulse": {"type": "http", "args": {"path": "/h?password=` + secret + `", "headers": {"Cookie": "` + secret + `"}}}}`
 	w.want(200, "PUT", "/service/web/rest", body, nil)
 	w.want(200, "POST", "/overrides", `{"kind": "set", "service": "web", "backend": "posted", "ttl": "1h", "body": `+strings.Replace(body, "0.2", "0.3", 1)+`}`, nil)
+	w.want(200, "PUT", "/service/args", `{"host": "10.0.0.2", "port": 80, "backends": {"args": `+strings.Replace(body, "0.2", "0.6", 1)+`}}`, nil)
 	late := time.AfterFunc(10*time.Second, func() { _ = events.answer.Body.Close() })
 	defer late.Stop()
 	for told := ""; !strings.Contains(told, "posted"); {
@@ -31,6 +47,7 @@ pulse = { type = "http", args = { body = "`+secret+`", path = "/h?token=`+secret
 	for _, path := range []string{
 		"/service", "/metrics", "/sources", "/service/web/posted", "/overrides/web/posted", "/service/web", "/service/web/file", "/service/web/rest", "/overrides", "/overrides/web/rest", "/explain/web",
 		"/explain/web/file", "/explain/web/rest", "/audit", "/status", "/health", "/plan",
+		"/service/args", "/service/args/args", "/overrides/args", "/explain/args", "/explain/args/args",
 	} {
 		code, text := w.ask("GET", path, "")
 		if code != 200 || strings.Contains(text, secret) {
@@ -39,6 +56,17 @@ pulse = { type = "http", args = { body = "`+secret+`", path = "/h?token=`+secret
 	}
 	if _, text := w.ask("GET", "/service/web/file", ""); strings.Count(text, "[hidden]") != 5 || !strings.Contains(text, "text/plain") {
 		t.Errorf("what is shown of the checks:\n%s", text)
+	}
+	for backend, want := range map[string]string{
+		"file":    `path="/h?%74oken=[hidden]&x=1" headers="Accept","text/plain","Authorization","[hidden]","X-Key","[hidden]" body="[hidden]"`,
+		"lines":   `send="[hidden]" expect="HTTP/1.1 400"`,
+		"program": `command="true","[hidden]"`,
+	} {
+		var probed httpapi.Probed
+		w.want(200, "POST", "/probe/web/"+backend, "", &probed)
+		if all := fmt.Sprint(probed); strings.Contains(all, secret) || !strings.Contains(probed.Check, want) || len(probed.Steps) == 0 {
+			t.Errorf("the check of %s:\n%s", backend, all)
+		}
 	}
 	// Nor in what is said of a secret that cannot be used.
 	for _, pulse := range []string{

@@ -126,8 +126,14 @@ func (p *prober) ask(ctx context.Context, o objectName) (*httpapi.Probed, error)
 	return probed, nil
 }
 
+// checkedOnce is how a backend is checked, and that as it may be shown.
+type checkedOnce struct {
+	probe.Watch
+	shown string
+}
+
 // watchOf is how a backend is checked.
-func watchOf(d *spec.Desired, o objectName) (*probe.Watch, error) {
+func watchOf(d *spec.Desired, o objectName) (*checkedOnce, error) {
 	s, b, err := d.Backend(o.service, o.backend)
 	if err != nil {
 		return nil, httpapi.Fail(http.StatusNotFound, err.Error())
@@ -138,13 +144,16 @@ func watchOf(d *spec.Desired, o objectName) (*probe.Watch, error) {
 	if len(watches) == 0 {
 		return nil, httpapi.Fail(http.StatusConflict, fmt.Sprintf("%s is not checked: its pulse is of type %s", o, s.PulseOf(b).Type))
 	}
-	return &watches[0], nil
+	shown := *b
+	shown.Pulse = s.PulseOf(b).WithoutSecrets()
+	alone.Backends = []spec.Backend{shown}
+	return &checkedOnce{watches[0], new(probe.Kinds).Watches(&alone)[0].Target.Args}, nil
 }
 
 // newProbed is what came of a check. Its last step is left out where that is what came of it.
-func newProbed(w *probe.Watch, r probe.Result, t *probe.Trace) *httpapi.Probed {
+func newProbed(w *checkedOnce, r probe.Result, t *probe.Trace) *httpapi.Probed {
 	p := &httpapi.Probed{
-		Service: w.Ref.Service, Backend: w.Ref.Backend, Type: w.Target.Kind, Check: w.Target.Args,
+		Service: w.Ref.Service, Backend: w.Ref.Backend, Type: w.Target.Kind, Check: w.shown,
 		Outcome: httpapi.ProbedUnmade, Error: r.Text, Took: milliseconds(r.Took), Steps: []httpapi.Step{},
 	}
 	switch r.Outcome {

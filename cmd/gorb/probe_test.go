@@ -38,12 +38,12 @@ func TestProbeNginx(t *testing.T) {
 		{`type = "tcp"`, "tcp ADDR", "ok\n", 0},
 		{
 			`type = "tcp", args = { send = 'GET / HTTP/1.0\r\n\r\n', expect = "HTTP/1.1 404" }`,
-			`tcp ADDR send="GET / HTTP/1.0\r\n\r\n" expect="HTTP/1.1 404"`,
+			`tcp ADDR send="[hidden]" expect="HTTP/1.1 404"`,
 			"sent 18 bytes\nthe answer begins with \"HTTP/1.1 404\"\nok\n", 0,
 		},
 		{
 			`type = "tcp", args = { send = 'GET / HTTP/1.0\r\n\r\n', expect = "SSH-2.0" }`,
-			`tcp ADDR send="GET / HTTP/1.0\r\n\r\n" expect="SSH-2.0"`,
+			`tcp ADDR send="[hidden]" expect="SSH-2.0"`,
 			"sent 18 bytes\nfailed: the answer begins with \"HTTP/1.\", wanted \"SSH-2.0\"\n", 1,
 		},
 		{
@@ -57,7 +57,7 @@ func TestProbeNginx(t *testing.T) {
 		},
 		{
 			`type = "http", args = { path = "/whom", method = "PUT", host_header = "www.example", headers = { X-Key = "k" }, expect_body_regexp = "^www.example k PUT /whom$" }`,
-			`http ADDR method="PUT" path="/whom" headers="X-Key","k" host_header="www.example" expect_body_regexp="^www.example k PUT /whom$"`,
+			`http ADDR method="PUT" path="/whom" headers="X-Key","[hidden]" host_header="www.example" expect_body_regexp="^www.example k PUT /whom$"`,
 			"PUT /whom, host www.example\nHTTP/1.1 200 OK\nthe body matches ^www.example k PUT /whom$\nok\n", 0,
 		},
 	} {
