@@ -104,9 +104,11 @@ func TestAPIDocument(t *testing.T) {
 		d.ask(404, "PATCH "+tt.path+` {"port": 84}`)
 		d.ask(422, "DELETE "+tt.path+"?colour=red")
 		d.ask(200, "PUT "+tt.path+" "+tt.good)
+		d.ask(409, "PUT "+tt.path+` {"colour": "red"}`)
+		d.ask(422, "PUT "+tt.path+`?replace=true {"colour": "red"}`)
+		d.ask(422, "PATCH "+tt.path+` {"colour": "red"}`)
 		for _, method := range []string{"PUT", "PATCH"} {
 			d.ask(400, method+" "+tt.path+" {")
-			d.ask(422, method+" "+tt.path+` {"colour": "red"}`)
 			d.ask(415, method+" "+tt.path+" {}", "Content-Type: text/plain")
 			d.ask(413, method+" "+tt.path+" {"+strings.Repeat(" ", 1<<20)+"}")
 		}

@@ -221,3 +221,16 @@ func TestGORBShapes(t *testing.T) {
 		t.Errorf("a service without backends: %+v", empty)
 	}
 }
+
+// TestGORBWithoutAddress: a service without host is refused as GORB refused it where the interface has no address (its
+// issue 24).
+func TestGORBWithoutAddress(t *testing.T) {
+	w := newAPIWorld(t, "interface = \"lo\"\n")
+	if got := w.failed(400, "PUT", "/service/web", `{"port": 80}`); got != "endpoint information is missing" {
+		t.Error(got)
+	}
+	w.want(200, "PUT", "/service/web", `{"host": "10.0.0.1", "port": 80}`, nil)
+	if got := w.failed(400, "PATCH", "/service/web", `{"host": null}`); got != "endpoint information is missing" {
+		t.Error(got)
+	}
+}

@@ -84,3 +84,31 @@ func TestAbsentToStrangers(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestObjectComesFirst: of what GORB did not know it said nothing, so that whether the object is there is said before it.
+func TestObjectComesFirst(t *testing.T) {
+	const bogus = "bogus: there is no such key; "
+	f := over(t, web)
+	h := routes(f)
+	for _, tt := range [][2]string{
+		{`PUT /service/web {"host":"10.0.0.1","port":80,"method":"zzz"}`, "409 specified object already exists [web: it is there and is another; PATCH changes it, ?replace=true takes its place] [services.web.method: "},
+		{`PUT /service/web?replace=true {"host":"10.0.0.1","port":80,"method":"zzz"}`, "422 what was sent cannot be used [services.web.method: "},
+		{`PUT /service/web/a {"host":"10.1.0.1","bogus":1}`, "409 specified object already exists [web/a: it is there and is another; PATCH changes it, ?replace=true takes its place] [services.web.backends.a." + bogus},
+		{`PUT /service/web/a {"host":"10.1.0.1","port":81,"method":"dr"}`, "409 specified object already exists [web/a: it is there and is another; PATCH changes it, ?replace=true takes its place] "},
+		{`PUT /service/web/b {"host":"10.1.0.2","bogus":1}`, "422 what was sent cannot be used [services.web.backends.b." + bogus},
+		{`PUT /service/gone/b {"host":"10.1.0.2","bogus":1}`, "404 unable to locate specified object [there is no service gone]"},
+		{`PUT /service/gone/b {"host":"10.1.0.2","weight":"x"}`, "400 "},
+		{`PATCH /service/gone {"bogus":1}`, "404 unable to locate specified object [there is no gone]"},
+		{`PATCH /service/web {"bogus":1}`, "422 what was sent cannot be used [services.web." + bogus},
+	} {
+		method, rest, _ := strings.Cut(tt[0], " ")
+		target, body, _ := strings.Cut(rest, " ")
+		w := exchange(h, method, target, body)
+		if got := told(t, w.Body.Bytes(), w.Code); !strings.HasPrefix(got, tt[1]) {
+			t.Errorf("%s: got %s\nwant %s", tt[0], got, tt[1])
+		}
+	}
+	if stored(f) != "" {
+		t.Errorf("stored is %s", stored(f))
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gorb-io/gorb/pkg/spec"
@@ -80,8 +82,11 @@ func readBody(r *http.Request, others ...string) ([]byte, error) {
 	return text, nil
 }
 
-// checkMedia refuses a body of another type.
+// checkMedia refuses a body of another type, or one that is compressed.
 func checkMedia(r *http.Request, others ...string) error {
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return Fail(http.StatusUnsupportedMediaType, fmt.Sprintf("the body must be as it is, not in Content-Encoding %q", coding))
+	}
 	given := r.Header.Get("Content-Type")
 	if given == "" {
 		return nil
@@ -92,7 +97,11 @@ func checkMedia(r *http.Request, others ...string) error {
 			return nil
 		}
 	}
-	return Fail(http.StatusUnsupportedMediaType, "the body must be application/json")
+	known := mediaJSON
+	if slices.Contains(others, mediaMergePatch) && r.Method == http.MethodPatch {
+		known += " or " + mediaMergePatch
+	}
+	return Fail(http.StatusUnsupportedMediaType, "the body must be "+known)
 }
 
 // badBody is why a body cannot be read.

@@ -104,6 +104,8 @@ func TestBodies(t *testing.T) {
 		{`{"host": "10.1.0.1"}`, "Content-Type: text/plain", "415 the body must be application/json"},
 		{`{"host": "10.1.0.1"}`, "Content-Type: json", "415 the body must be application/json"},
 		{`{"host": "10.1.0.1"}`, "Content-Type: ;", "415 the body must be application/json"},
+		{`{"host": "10.1.0.1"}`, "Content-Encoding: gzip", `415 the body must be as it is, not in Content-Encoding "gzip"`},
+		{`{"host": "10.1.0.1", "port": 8080, "pulse": {"type": "none"}}`, "Content-Encoding: identity", "200 unchanged"},
 	} {
 		var headers []string
 		if tt.kind != "" {

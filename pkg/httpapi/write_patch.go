@@ -14,18 +14,21 @@ import (
 // patch merges fields into an object that is there.
 func (a *api) patch(ctx context.Context, c *caller, at object, q *WriteQuery) (*reply[Written], error) {
 	body, err := a.objectBody(ctx, c, at, spec.Patch)
-	if err != nil {
+	whole := at.override(c, q, spec.Patch, body)
+	if err == nil {
+		err = asGORB(whole.Check())
+	}
+	if !isLate(err) {
 		return nil, err
 	}
-	whole := at.override(c, q, spec.Patch, body)
-	if err := whole.Check(); err != nil {
-		return nil, asGORB(err)
-	}
+	late := err
 	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
 		before := was
 		switch absent := !at.isIn(was); {
 		case absent && !enables(body):
 			return step{}, a.absent(c, at, "there is no "+at.String())
+		case late != nil:
+			return step{}, late
 		case was == nil:
 			before = &spec.Service{Name: at.service}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -67,15 +68,24 @@ func (a *api) deleteBackend(ctx context.Context, c *caller, in *changeBackend) (
 // put makes an object, or with replace another of what is there.
 func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, replace bool) (*reply[Written], error) {
 	body, err := a.objectBody(ctx, c, at, spec.Set)
-	if err != nil {
+	set := sources.Write{Override: at.override(c, q, spec.Set, body)}
+	if err == nil {
+		err = asGORB(set.Check())
+	}
+	if !isLate(err) {
 		return nil, err
 	}
-	set := sources.Write{Override: at.override(c, q, spec.Set, body)}
-	if err := set.Check(); err != nil {
-		return nil, asGORB(err)
-	}
+	late := err
 	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
 		there, set := at.isIn(was), set
+		switch {
+		case late != nil && at.backend != "" && was == nil:
+			return step{}, a.absent(c, object{at.service, ""}, "there is no service "+at.service)
+		case late != nil && there && !replace:
+			return step{}, exists(at, late)
+		case late != nil:
+			return step{}, late
+		}
 		without := a.withoutEnding(over, was)
 		if at.backend != "" && !set.Ends() {
 			set.Until = over.ending(object{at.service, ""}, without) // what is in a service that ends does so with it
@@ -84,7 +94,7 @@ func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, repl
 		writes = append(writes, over.beneath(writes)...)
 		if at.backend != "" && was == nil {
 			// GORB looked at the body first. Without a service nobody else misses its host.
-			if _, err := a.try(set); err != nil {
+			if _, err := a.try(set); !isLate(err) {
 				return step{}, err
 			}
 			if !has(body, "host") {
@@ -101,6 +111,8 @@ func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, repl
 		}
 		tried, err := a.try(writes...)
 		switch {
+		case err != nil && isLate(err) && there && !replace:
+			return step{}, exists(at, err)
 		case err != nil:
 			return step{}, err
 		case at.backend != "" && portless(at, at.serviceIn(tried, was)):
@@ -110,9 +122,7 @@ func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, repl
 				return step{result: ResultUnchanged}, nil
 			}
 		case there && !replace:
-			f := Fail(http.StatusConflict, errExists)
-			f.Problems = []Problem{{Path: at.String(), Message: "it is there and is another; PATCH changes it, ?replace=true takes its place"}}
-			return step{}, f
+			return step{}, exists(at, nil)
 		}
 		s := step{writes: writes, own: 1, result: ResultCreated, tried: tried, sent: body}
 		if there {
@@ -120,6 +130,22 @@ func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, repl
 		}
 		return s, nil
 	})
+}
+
+// isLate reports whether an error is nil, or one of what GORB did not know: it looked first whether the object is there.
+func isLate(err error) bool {
+	f, ok := errors.AsType[*Failure](err)
+	return err == nil || ok && f.Code == http.StatusUnprocessableEntity
+}
+
+// exists is that an object is there and is another, whose body may be wrong beside, nil: it is not.
+func exists(at object, wrong error) *Failure {
+	f := Fail(http.StatusConflict, errExists)
+	f.Problems = []Problem{{Path: at.String(), Message: "it is there and is another; PATCH changes it, ?replace=true takes its place"}}
+	if w, ok := errors.AsType[*Failure](wrong); ok {
+		f.Problems = append(f.Problems, w.Problems...)
+	}
+	return f
 }
 
 // lastsAnew reports whether a set of what is so already is about how long it is to be so, or why: it ends at another time than

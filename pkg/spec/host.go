@@ -67,7 +67,7 @@ func (d *Desired) WithHost(a netip.Addr) (*Desired, error) {
 			continue
 		}
 		if why := d.unfit(a); why != "" {
-			faults.addf(path{"services", s.Name, "host"}, "%s", why)
+			faults.kindf(KindMissing, path{"services", s.Name, "host"}, "%s", why)
 			continue
 		}
 		s.Host, s.OwnHost, s.Family = a, true, familyOf(a)
