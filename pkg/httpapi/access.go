@@ -29,7 +29,8 @@ type Who struct {
 	Name string // "token ci", "user bob", "certificate dir1", "uid 0 (root)", "anybody at 127.0.0.1"
 	From string // "10.0.0.7:5123", "socket, pid 4321"
 	Role spec.Role
-	// Stranger says that nobody knows who it is: what anybody may ask for is answered without names and texts of others.
+	// Stranger says that nobody knows who it is, or that it may be a page under a name that was made to lead here: what
+	// anybody may ask for is answered without names and texts of others.
 	Stranger bool
 }
 

@@ -127,7 +127,7 @@ func decideByAddress(p *policy, q asking) verdict {
 	switch {
 	case q.need.Public && p.anonymous && !q.need.Changes:
 		v := q.allow(q.who, spec.RoleRead)
-		v.who.Stranger = !near && !trusted
+		v.who.Stranger = !near && !trusted || !ours
 		return v
 	// A name that a page's owner has lead here (DNS rebinding) makes that page one of ours to the browser, and the address
 	// that is trusted is the browser's. Scripts may call gorb by any name from a trusted network; they say no origin.
