@@ -43,6 +43,7 @@ type asking struct {
 	proxied     bool       // somebody passed it on for another
 	host        string     // what it is addressed to, without port, in lower case; "": it does not say
 	origin      string     // the origin of the page that sends it; "": no page, or it does not say
+	reads       bool       // by its method, with which browsers need not say an origin
 	cross       bool       // it is to change something, and a page of another site has it sent
 	who, from   string     // of the peer, for the audit
 	given       given
@@ -130,8 +131,10 @@ func decideByAddress(p *policy, q asking) verdict {
 		v.who.Stranger = !near && !trusted || !ours
 		return v
 	// A name that a page's owner has lead here (DNS rebinding) makes that page one of ours to the browser, and the address
-	// that is trusted is the browser's. Scripts may call gorb by any name from a trusted network; they say no origin.
-	case trusted && (ours || q.origin == "" || p.origins[q.origin]):
+	// that is trusted is the browser's. A change that says no origin is a script's, which may call gorb by any name from a
+	// trusted network. A read may be the page's: with a GET to its own origin a browser says none (Fetch, section 3.2), and
+	// over plain HTTP no Sec-Fetch-Site either (Fetch Metadata, section 2).
+	case trusted && (ours || q.origin == "" && !q.reads || p.origins[q.origin]):
 		return q.allow(q.who, spec.RoleAdmin)
 	case loopback && ours:
 		return q.allow(q.who, role)

@@ -13,6 +13,7 @@ var passedOn = []string{"Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host
 // look takes from a request what it is judged by, without its credentials.
 func look(p *policy, r *http.Request, n Need) asking {
 	q := asking{need: n, from: r.RemoteAddr, host: hostOf(r.Host), origin: r.Header.Get("Origin")}
+	q.reads = r.Method == http.MethodGet || r.Method == http.MethodHead
 	for _, h := range passedOn {
 		if _, ok := r.Header[h]; ok {
 			q.proxied = true

@@ -42,10 +42,31 @@ func TestRebinding(t *testing.T) {
 			}
 		}
 	}
-	r := request("PUT", "http://x/")
-	r.Host = "director-of-old:4672"
-	if got := allowed(a, places["a network in `trust`"](r), change); got != http.StatusOK {
-		t.Errorf("a script in trust: %d", got)
+	page := map[string]string{"Origin": "http://director-of-old:4672"}
+	for name, tt := range map[string]struct {
+		method  string
+		need    string
+		headers map[string]string
+		want    int
+	}{
+		"a script's change":    {"PUT", "changes", nil, 200},
+		"a page's change":      {"PUT", "changes", page, 421},
+		"a script's or page's": {"GET", "other reads", nil, 421},
+		"its header alone":     {"HEAD", "other reads", nil, 421},
+		"a page's read":        {"GET", "other reads", page, 421},
+		"an admin's read":      {"GET", "admin", nil, 421},
+		"a read by POST":       {"POST", "other reads", nil, 200},
+		"what GORB showed":     {"GET", "GORB's GETs", nil, 200},
+		"whether it lives":     {"GET", "livez", nil, 200},
+	} {
+		r := request(tt.method, "http://x/")
+		r.Host = "director-of-old:4672"
+		for k, v := range tt.headers {
+			r.Header.Set(k, v)
+		}
+		if got := allowed(a, places["a network in `trust`"](r), needs[tt.need]); got != tt.want {
+			t.Errorf("%s in trust: got %d, want %d", name, got, tt.want)
+		}
 	}
 }
 
