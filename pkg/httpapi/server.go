@@ -44,17 +44,6 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, around func(net.
 		ErrorLog:          stdlog.New(lines{log}, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	ended := make(chan error, 1)
-	go func() {
-		<-ctx.Done()
-		end, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-		defer cancel()
-		err := s.Shutdown(end)
-		if err != nil {
-			err = s.Close()
-		}
-		ended <- err
-	}()
 	most := tcpConns
 	if l.Addr().Network() == "unix" {
 		most = socketConns
@@ -63,10 +52,23 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, around func(net.
 	if around != nil {
 		l = around(l)
 	}
-	if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
+	ended := make(chan error, 1)
+	stop := context.AfterFunc(ctx, func() { ended <- shutdown(s) })
+	err := s.Serve(l)
+	if stop() { // it ended by itself, and who tries again makes another
+		return errors.Join(err, shutdown(s))
 	}
 	return <-ended
+}
+
+// shutdown ends a server, and what it still has under way when its last words are said.
+func shutdown(s *http.Server) error {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	if s.Shutdown(ctx) == nil {
+		return nil
+	}
+	return s.Close()
 }
 
 // lines gives what net/http has to say to the log.
