@@ -30,6 +30,7 @@ type api struct {
 	said     declarations
 	turns    turns
 	planning chan struct{} // of capacity one: full while a plan is made
+	large    chan struct{} // of capacity one: full while a large document for a plan is read and used
 	log      zerolog.Logger
 }
 
@@ -37,7 +38,8 @@ type api struct {
 func New(d Daemon, o Options) http.Handler {
 	mux := http.NewServeMux()
 	a := &api{
-		daemon: d, access: o.Access, resolver: o.Resolver, planning: make(chan struct{}, 1), log: o.Log,
+		daemon: d, access: o.Access, resolver: o.Resolver, log: o.Log,
+		planning: make(chan struct{}, 1), large: make(chan struct{}, 1),
 	}
 	a.huma = newHuma(mux, d.Version(), a.answered)
 	if a.resolver == nil {

@@ -53,8 +53,15 @@ func (a *api) plan(ctx context.Context, _ *caller, in *planIn) (*reply[Plan], er
 
 // planOf makes a plan of what was sent.
 func (a *api) planOf(ctx context.Context, c *caller, in *planIn) (*reply[Plan], error) {
+	ctx, cancel := context.WithTimeout(ctx, planTime)
+	defer cancel()
+	body, err := a.readPlan(ctx, c.Request)
+	if err != nil {
+		return nil, err
+	}
+	defer body.done()
 	return a.planned(ctx, func() (PlanOptions, error) {
-		o, err := readPlan(c.Request)
+		o, err := body.options()
 		o.Namespace = in.Namespace
 		o.AcceptRemovals, o.Flush = o.AcceptRemovals || in.AcceptRemovals, o.Flush || in.Flush
 		return o, err
@@ -64,9 +71,9 @@ func (a *api) planOf(ctx context.Context, c *caller, in *planIn) (*reply[Plan], 
 // ErrOtherTable says that a daemon keeps another table than the one that is meant.
 var ErrOtherTable = Fail(http.StatusMisdirectedRequest, "this gorb keeps the table of another network namespace")
 
-func (a *api) planned(ctx context.Context, read func() (PlanOptions, error)) (*reply[Plan], error) {
+func (a *api) planned(ctx context.Context, options func() (PlanOptions, error)) (*reply[Plan], error) {
 	plan, err := a.plannedOnce(ctx, func(ctx context.Context) (*Plan, error) {
-		o, err := read()
+		o, err := options()
 		if err != nil {
 			return nil, err
 		}
@@ -78,7 +85,7 @@ func (a *api) planned(ctx context.Context, read func() (PlanOptions, error)) (*r
 	return ok(*plan), nil
 }
 
-// plannedOnce has one plan made at a time, from the reading of the request on, because a large one takes much room.
+// plannedOnce has one plan made at a time, from the decoding of the request on, because a large one takes much room.
 func (a *api) plannedOnce(ctx context.Context, plan func(context.Context) (*Plan, error)) (*Plan, error) {
 	ctx, cancel := context.WithTimeout(ctx, planTime)
 	defer cancel()

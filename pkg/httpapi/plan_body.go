@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -49,29 +50,54 @@ func (planBody) content() []string {
 
 func (planBody) required() bool { return true }
 
-// readPlan reads what a plan is to be of.
-func readPlan(r *http.Request) (PlanOptions, error) {
+// planText is the body of a request for a plan.
+type planText struct {
+	format spec.Format
+	text   []byte
+	done   func() // it is of no more use
+}
+
+// readPlan reads the body of a request for a plan. Who sends it may take long over that, and keeps no other plan from being
+// made meanwhile. What is longer than other bodies may be takes much room: of such there is one at a time, until it is done.
+func (a *api) readPlan(ctx context.Context, r *http.Request) (*planText, error) {
 	format, err := planFormat(r)
 	if err != nil {
-		return PlanOptions{}, err
+		return nil, err
 	}
-	text, err := io.ReadAll(r.Body)
+	var text bytes.Buffer
+	if _, err := text.ReadFrom(io.LimitReader(r.Body, maxBody+1)); err != nil {
+		return nil, badBody(err)
+	}
+	if text.Len() <= maxBody {
+		return &planText{format, text.Bytes(), func() {}}, nil
+	}
+	if take(ctx, a.large) != nil {
+		return nil, Fail(http.StatusServiceUnavailable, fmt.Sprintf("others send documents over %d MiB already", maxBody>>20))
+	}
+	done := func() { <-a.large }
+	if _, err := text.ReadFrom(r.Body); err != nil {
+		done()
+		return nil, badBody(err)
+	}
+	return &planText{format, text.Bytes(), done}, nil
+}
+
+// options are what a plan is to be of.
+func (p *planText) options() (PlanOptions, error) {
 	switch {
-	case err != nil:
-		return PlanOptions{}, badBody(err)
-	case len(bytes.TrimSpace(text)) == 0:
+	case len(bytes.TrimSpace(p.text)) == 0:
 		return PlanOptions{}, Fail(http.StatusBadRequest, "the body is empty")
-	case format == spec.JSON && hasKey(text, keyLayers):
+	case p.format == spec.JSON && hasKey(p.text, keyLayers):
 		var asked PlanRequest
-		if err := decode(bytes.NewReader(text), &asked); err != nil {
+		if err := decode(bytes.NewReader(p.text), &asked); err != nil {
 			return PlanOptions{}, err
 		}
 		return asked.options()
-	case len(text) > maxBody:
+	case len(p.text) > maxBody:
 		return PlanOptions{}, Fail(http.StatusRequestEntityTooLarge,
 			fmt.Sprintf("the body is over %d MiB; 'gorb plan --server URL' sends larger documents as layers", maxBody>>20))
 	}
-	return documentPlan(format, text)
+	return documentPlan(p.format, p.text)
 }
 
 // planFormat is the format of a body.
