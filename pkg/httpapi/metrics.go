@@ -1,10 +1,7 @@
 package httpapi
 
 import (
-	"bufio"
-	"compress/gzip"
 	"context"
-	"errors"
 	"io"
 	"math"
 	"net/http"
@@ -15,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 )
 
@@ -25,30 +21,28 @@ const (
 	longestScrape = time.Minute
 	// scrapePatience is how long a client may take to take a part of an answer.
 	scrapePatience = 10 * time.Second
-	// mostScrapes is how many are answered at once.
-	mostScrapes = 4
 )
 
 // metrics answers GET /metrics.
 type metrics struct {
 	source    MetricsSource
 	process   prometheus.Gatherer // Go's and the process's own
-	places    chan struct{}       // full where as many as may be are answered
-	gathering chan struct{}       // full while one asks the source
-	last      weak.Pointer[snapshot]
-	ended     time.Time // when the gathering of last did
+	gathering chan struct{}       // full while one asks the source; who has it may use what follows
+	newest    map[expfmt.FormatType]weak.Pointer[rendering]
+	held      []weak.Pointer[rendering] // those that clients are sent, and some that they were
 }
 
 // NewMetrics returns the handler of GET /metrics: the six gauges of GORB by its names and labels, and Go's and the
 // process's own, in the text format of Prometheus or in that of OpenMetrics. What is not declared any more is not there.
 //
 // One asks the source at a time, and who came meanwhile gets the same. Who cannot be answered in time, which is what
-// X-Prometheus-Scrape-Timeout-Seconds says, gets 503; a client that reads too slowly is cut off.
+// X-Prometheus-Scrape-Timeout-Seconds says, gets 503; a client that reads too slowly is cut off, and until then keeps nobody
+// else from anything.
 func NewMetrics(source MetricsSource) http.Handler {
 	own := prometheus.NewRegistry()
 	own.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return &metrics{
-		source: source, process: own, places: make(chan struct{}, mostScrapes), gathering: make(chan struct{}, 1),
+		source: source, process: own, gathering: make(chan struct{}, 1), newest: map[expfmt.FormatType]weak.Pointer[rendering]{},
 	}
 }
 
@@ -64,22 +58,18 @@ func (m *metrics) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeOf(r.Header))
 	defer cancel()
-	if err := take(ctx, m.places); err != nil {
-		unscraped(w, "others are being answered")
-		return
-	}
-	defer func() { <-m.places }()
-	s, err := m.snapshot(ctx, asked)
+	text, err := m.rendering(ctx, asked, format)
 	if err != nil {
 		unscraped(w, err.Error())
 		return
 	}
-	if err := m.write(newHurry(ctx, w), r, s, format); err != nil {
+	defer text.readers.Add(-1)
+	if err := text.write(newHurry(ctx, w), acceptsGzip(r.Header.Get("Accept-Encoding"))); err != nil {
 		panic(http.ErrAbortHandler) // the connection is cut off, so that nobody takes a part for the whole
 	}
 }
 
-// hurry is an answer that a client has to take as it comes, or it is cut off: it holds a place.
+// hurry is an answer that a client has to take as it comes, or it is cut off: it holds a rendering.
 type hurry struct {
 	http.ResponseWriter
 	out *http.ResponseController
@@ -125,62 +115,6 @@ func unscraped(w http.ResponseWriter, why string) {
 	w.Header().Set("Retry-After", "10")
 	w.WriteHeader(http.StatusServiceUnavailable)
 	_, _ = io.WriteString(w, "the metrics cannot be had now: "+why+"\n") // a client that has gone needs no answer
-}
-
-// snapshot asks the source, or returns what somebody got from it after this was asked for.
-func (m *metrics) snapshot(ctx context.Context, asked time.Time) (*snapshot, error) {
-	if take(ctx, m.gathering) != nil {
-		return nil, errSlowSource
-	}
-	defer func() { <-m.gathering }()
-	if s := m.last.Value(); s != nil && m.ended.After(asked) {
-		return s, nil
-	}
-	s, err := gather(ctx, m.source)
-	if err != nil && ctx.Err() != nil {
-		return nil, errSlowSource
-	}
-	if err != nil {
-		return nil, err
-	}
-	m.last, m.ended = weak.Make(s), time.Now() // it stays while somebody writes it, and no longer
-	return s, nil
-}
-
-var errSlowSource = errors.New("it takes too long to find out how the backends are")
-
-// write writes everything, as small as the client understands.
-func (m *metrics) write(w http.ResponseWriter, r *http.Request, s *snapshot, format expfmt.Format) error {
-	process, err := m.process.Gather()
-	if err != nil {
-		return err
-	}
-	if !acceptsGzip(r.Header.Get("Accept-Encoding")) {
-		return writeMetrics(w, s, process, format)
-	}
-	w.Header().Set("Content-Encoding", "gzip")
-	small, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // which is a level
-	if err := writeMetrics(small, s, process, format); err != nil {
-		return err
-	}
-	return small.Close()
-}
-
-func writeMetrics(to io.Writer, s *snapshot, process []*dto.MetricFamily, format expfmt.Format) error {
-	out := bufio.NewWriterSize(to, 64<<10)
-	s.families(out)
-	encoder := expfmt.NewEncoder(out, format)
-	for _, family := range process {
-		if err := encoder.Encode(family); err != nil {
-			return err
-		}
-	}
-	if end, ok := encoder.(expfmt.Closer); ok { // OpenMetrics has a last line
-		if err := end.Close(); err != nil {
-			return err
-		}
-	}
-	return out.Flush()
 }
 
 // acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3), as far as it can be about gzip.
