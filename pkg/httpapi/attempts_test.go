@@ -94,6 +94,33 @@ func TestAttemptsAreForgotten(t *testing.T) {
 	a.fail(netip.Addr{}, now) // of nowhere
 }
 
+// TestAttemptsAtOnceAreLimited sends as many wrong passwords at once as may wait for their turn: no more of them are looked at
+// than one after the other.
+func TestAttemptsAtOnceAreLimited(t *testing.T) {
+	api, _ := people(t)
+	synctest.Test(t, func(t *testing.T) {
+		a := access(t, api)
+		a.crypt.turn <- struct{}{} // somebody else's, until all wait
+		codes := make(chan int, mostHashing)
+		for range mostHashing {
+			go func() {
+				r := request("PUT", "http://x/")
+				r.SetBasicAuth("user-admin", "wrong")
+				codes <- allowed(a, places["elsewhere"](r), change)
+			}()
+		}
+		synctest.Wait()
+		<-a.crypt.turn
+		count := map[int]int{}
+		for range mostHashing {
+			count[<-codes]++
+		}
+		if count[401] != mostWrong || count[429] != mostHashing-mostWrong {
+			t.Errorf("of %d: %v", mostHashing, count)
+		}
+	})
+}
+
 // TestPasswordsTakeTurns asks with a password from many sides at once: it is looked at once, and is then known.
 func TestPasswordsTakeTurns(t *testing.T) {
 	hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost+2)
