@@ -86,6 +86,27 @@ func TestCutWhileLetIn(t *testing.T) {
 	}
 }
 
+// TestCutWhileAllowed has a token be revoked while it is looked at, on the route itself.
+func TestCutWhileAllowed(t *testing.T) {
+	h, _ := hubOf(t, EventLimits{})
+	a := NewAccess(zerolog.Nop(), func() time.Time {
+		h.CutAll()
+		return time.Now()
+	})
+	token, hash := NewToken()
+	if err := a.Use(spec.API{Tokens: []spec.APIToken{{Name: "ci", Role: spec.RoleRead, Hash: hash}}}); err != nil {
+		t.Fatal(err)
+	}
+	before := h.cuts.Load()
+	r := request("GET", "/events").WithContext(within(t, 5*time.Second))
+	r.Header.Set("Authorization", "Bearer "+token)
+	w := httptest.NewRecorder()
+	New(over(t, web), Options{Access: a, Log: zerolog.Nop(), Events: h}).ServeHTTP(w, places["elsewhere"](r))
+	if w.Code != http.StatusOK || w.Body.Len() > 0 || h.Readers() != 0 || h.cuts.Load() == before {
+		t.Errorf("%d: it reads %q, and there are %d", w.Code, w.Body, h.Readers())
+	}
+}
+
 // TestCutAll has a reader who was told everything come back.
 func TestCutAll(t *testing.T) {
 	h, _ := hubOf(t, EventLimits{})
