@@ -19,7 +19,8 @@ type EventLimits struct {
 
 func (l EventLimits) filled() EventLimits {
 	// The readers leave the rest of the connections, however many they are, and those over the one way leave the other.
-	const events, size, readers, socket = 16 << 10, 8 << 20, tcpConns / 4 * 3, socketConns / 4 * 3
+	const events, size, socket = 16 << 10, 8 << 20, socketConns / 4 * 3
+	readers := max(1, mostConns(openFiles())/4*3)
 	if l.Events <= 0 {
 		l.Events = events
 	}

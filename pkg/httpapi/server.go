@@ -21,8 +21,11 @@ const (
 	// socketConns is how many connections over the socket are served at once; others wait in the kernel's queue. Whoever
 	// takes all of TCP's leaves the operator these.
 	socketConns = 256
-	// tcpConns is the same of TCP. Of either the readers of events, who stay, may have most, and leave the rest to others.
+	// tcpConns is the same of TCP, and fewConns where not so many files may be open: what an outsider can take of these he takes
+	// from the checks. Of all else than checks pkg/probe reckons with 1024. Of either way the readers of events, who stay, may
+	// have most, and leave the rest to others.
 	tcpConns = 16 << 10
+	fewConns = 512
 	// writeTime is how long a request may take from its header to the last byte of the answer: who does not read does not
 	// keep a connection from others.
 	writeTime = time.Minute
@@ -44,7 +47,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, around func(net.
 		ErrorLog:          stdlog.New(lines{log}, "", 0),
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 	}
-	most := tcpConns
+	most := mostConns(openFiles())
 	if l.Addr().Network() == "unix" {
 		most = socketConns
 	}
@@ -59,6 +62,14 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, around func(net.
 		return errors.Join(err, shutdown(s))
 	}
 	return <-ended
+}
+
+// mostConns is how many connections over TCP are served at once where so many files may be open.
+func mostConns(files uint64) int {
+	if files >= tcpConns {
+		return int(min(tcpConns, files/4*3))
+	}
+	return int(max(1, min(fewConns, files/8)))
 }
 
 // shutdown ends a server, and what it still has under way when its last words are said.
