@@ -144,7 +144,7 @@ func decideByAddress(p *policy, q asking) verdict {
 	case p.guarded():
 		return p.refuseUnknown(q)
 	case near || !q.proxied:
-		return refuse(http.StatusForbidden, "only from this host itself, or over its socket: for others there are "+
+		return refuse(http.StatusForbidden, "only from this host itself, by loopback (127.0.0.1, ::1) or over its socket: for others there are "+
 			"[api] trust, and tokens ('gorb token new')", "no credentials are configured")
 	}
 	return refuse(http.StatusForbidden, "this came by a proxy, and who is behind it is not known: for that there are "+

@@ -58,7 +58,7 @@ func TestAccessAnswers(t *testing.T) {
 		header string
 		want   string
 	}{
-		"elsewhere": {bare, "elsewhere", "", "403 only from this host itself, or over its socket: for others there are " +
+		"elsewhere": {bare, "elsewhere", "", "403 only from this host itself, by loopback (127.0.0.1, ::1) or over its socket: for others there are " +
 			"[api] trust, and tokens ('gorb token new')"},
 		"proxied": {bare, "loopback, by a proxy", "", "403 this came by a proxy, and who is behind it is not known: for that " +
 			"there are tokens ('gorb token new'), and [api] trust"},

@@ -132,5 +132,5 @@ func ifMatch(lines []string, tag string) error {
 	if tag == "" {
 		return Fail(http.StatusPreconditionFailed, "If-Match: there is no such object")
 	}
-	return Fail(http.StatusPreconditionFailed, "If-Match: the object has been changed, and its ETag is "+tag+" now")
+	return Fail(http.StatusPreconditionFailed, "If-Match: none of these is the ETag of the object as it is now, "+tag)
 }
