@@ -34,6 +34,12 @@ func TestAbsent(t *testing.T) {
 			{"DELETE /service/new?ttl=1h", "200 hidden", `set new {"host":"10.0.0.3","port":80}; hide new for 1h0m0s`},
 			{"DELETE /service/new", "200 removed", ""},
 		},
+		"a service that the sources declare, for a while, then for good": {
+			{"DELETE /service/web?ttl=1h", "200 hidden", "hide web for 1h0m0s"},
+			{"DELETE /service/web?ttl=2h", gone + "[there is no web] [web: an override hides it; a PUT of it, or DELETE /overrides/web, brings it back]", "hide web for 1h0m0s"},
+			{"DELETE /service/web", "200 hidden", "hide web"},
+			{"DELETE /service/web", gone + "[there is no web] [web: an override hides it; a PUT of it, or DELETE /overrides/web, brings it back]", "hide web"},
+		},
 		"a backend that the sources declare, the same": {
 			{`PATCH /service/web/a {"weight":7}`, "200 changed", `patch web/a {"weight":7}`},
 			{"DELETE /service/web/a?ttl=1h", "200 hidden", `patch web/a {"weight":7}; hide web/a for 1h0m0s`},

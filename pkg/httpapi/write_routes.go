@@ -200,11 +200,11 @@ func has(body []byte, key string) bool {
 }
 
 // remove takes an object away: what is written over the sources, also where that has no effect as things are, and where they
-// declare it, it is hidden. For a while it is hidden alone, so that all is as it was after that.
+// declare it, it is hidden; for good what was hidden for a while. For a while it is hidden alone, so that all is as it was after that.
 func (a *api) remove(ctx context.Context, c *caller, at object, q *WriteQuery) (*reply[Written], error) {
 	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
 		hide := sources.Write{Override: at.override(c, q, spec.Hide, nil)}
-		if !at.isIn(was) && (hide.Ends() || !over.brings(at)) {
+		if !at.isIn(was) && (hide.Ends() || !over.brings(at) && !at.isIn(a.withoutEnding(over, was))) {
 			return step{}, a.absent(c, at, "there is no "+at.String())
 		}
 		writes := []sources.Write{hide}
