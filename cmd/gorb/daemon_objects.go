@@ -101,6 +101,11 @@ func (a daemonAPI) Settled(ctx context.Context, serial uint64, service string) (
 	return s, err
 }
 
+// Look has what the kernel has of a service read, and put right.
+func (a daemonAPI) Look(ctx context.Context, service string) error {
+	return a.reconciler.Look(ctx, service)
+}
+
 // PlanOf is a plan of a configuration.
 func (a daemonAPI) PlanOf(ctx context.Context, d *spec.Desired) (*httpapi.Plan, error) {
 	plan, err := a.reconciler.Plan(ctx, d, false)

@@ -47,8 +47,9 @@ type fakeDaemon struct {
 	writes func(writes []sources.Write) error
 	broken error // what Reload fails with
 
-	mu    sync.Mutex // guards asked
-	asked []string
+	mu     sync.Mutex // guards what follows
+	asked  []string
+	looked []string
 }
 
 func (f *fakeDaemon) Status() sources.Status {
@@ -104,6 +105,13 @@ func (f *fakeDaemon) Settled(ctx context.Context, serial uint64, service string)
 		return Settled{}, nil
 	}
 	return f.settled(ctx, serial, service)
+}
+
+func (f *fakeDaemon) Look(_ context.Context, service string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looked = append(f.looked, service)
+	return nil
 }
 
 func (f *fakeDaemon) PlanOf(_ context.Context, d *spec.Desired) (*Plan, error) {

@@ -34,6 +34,8 @@ type Reconciler interface {
 	// Settled waits until a pass over a service has followed the configuration of a serial, or a later one. The error is
 	// that of the context, or that the daemon ends.
 	Settled(ctx context.Context, serial uint64, service string) (Settled, error)
+	// Look has what the kernel has of a service read, and put right. The error is as that of Settled.
+	Look(ctx context.Context, service string) error
 }
 
 // Layers is what is asked about where the configuration comes from; *sources.Layers has it.

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -33,7 +34,11 @@ func TestUnchangedIsInTheKernel(t *testing.T) {
 		{"it is there", "PATCH", "/service/web/a", `{"weight":7}`, Settled{Operations: []string{"of before"}}, "200 unchanged"},
 	} {
 		f.settled = func(context.Context, uint64, string) (Settled, error) { return tt.is, nil }
+		f.looked = nil
 		w := exchange(h, tt.method, tt.target, tt.body)
+		if looks := strings.Join(f.looked, " "); looks != map[bool]string{false: "web", true: ""}[tt.name == "a dry run"] {
+			t.Errorf("%s: looked was at %q", tt.name, looks)
+		}
 		if got := told(t, w.Body.Bytes(), w.Code); got != tt.want {
 			t.Errorf("%s: got %s\nwant %s", tt.name, got, tt.want)
 		}

@@ -54,6 +54,9 @@ func (a *api) unchanged(ctx context.Context, at object, q *WriteQuery, d *spec.D
 	wait, _ := patience(q.Wait) // it has been checked
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	if _, err := a.daemon.Settled(ctx, d.Serial, at.service); err == nil {
+		_ = a.daemon.Look(ctx, at.service) // somebody may have taken it away since; an end of the time is told below
+	}
 	told, reasons := a.followed(ctx, at, out, following{desired: d, was: at.without(is), now: is})
 	if len(reasons) > 0 {
 		f := Fail(http.StatusInternalServerError, errIPVS)

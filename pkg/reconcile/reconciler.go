@@ -33,6 +33,7 @@ const (
 	causeRetry   cause = "retry"
 	causeAddress cause = "address"
 	causeHealth  cause = "health"
+	causeLook    cause = "look"
 )
 
 // Reconciler makes passes when there is reason to: a new configuration, a request, the end of the resync interval, a
@@ -42,6 +43,7 @@ type Reconciler struct {
 	keeper    *Keeper
 	log       journal
 	questions chan question
+	looks     chan look
 
 	desired *index // the newest; nil before the first
 	clean   *index // what the table is known to follow; nil after a failure
@@ -55,6 +57,7 @@ type Reconciler struct {
 	events   Events
 
 	judged map[kernel.ServiceKey]bool // the services that causeHealth is about
+	looked map[kernel.ServiceKey]bool // the same of causeLook
 
 	resyncAt  time.Time // zero: not due
 	drainAt   time.Time
@@ -70,6 +73,7 @@ func New(k *Keeper, flush bool, log zerolog.Logger) *Reconciler {
 		flush:     flush,
 		log:       newJournal(log),
 		questions: make(chan question),
+		looks:     make(chan look),
 		progress:  newProgress(),
 	}
 }
@@ -95,6 +99,7 @@ func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 		timer.Reset(time.Until(r.next()))
 		r.began.Store(nil)
 		var why cause
+		var looks []look
 		select {
 		case <-ctx.Done():
 			return nil
@@ -118,6 +123,11 @@ func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 			if r.desired != nil && r.addressAt.IsZero() {
 				r.addressAt = time.Now().Add(r.contest.wait(time.Now()))
 			}
+		case l := <-r.looks:
+			r.begin()
+			if looks = r.allLooks(l); r.desired != nil {
+				r.looked, why = r.lookedAt(looks), causeLook
+			}
 		case q := <-r.questions:
 			r.begin()
 			q.answer <- r.keeper.answer(q)
@@ -127,6 +137,9 @@ func (r *Reconciler) Run(ctx context.Context, wakes Wakes) error {
 		if r.desired != nil && why != "" {
 			r.begin()
 			r.pass(ctx, why)
+		}
+		for _, l := range looks {
+			close(l.done)
 		}
 	}
 }
@@ -228,6 +241,8 @@ func (r *Reconciler) scope(why cause) map[kernel.ServiceKey]bool {
 		return r.keeper.drains()
 	case why == causeHealth:
 		return r.judged
+	case why == causeLook:
+		return r.looked
 	case why == causeAddress:
 	case why == causeConfig && r.clean != nil && r.clean.sameHost(r.desired):
 		changed(scope, r.clean, r.desired)
