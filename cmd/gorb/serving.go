@@ -16,7 +16,7 @@ import (
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
-// bindAgain is the time between two attempts to listen where somebody else does.
+// bindAgain is the time between two attempts to listen where somebody else does, or something else is in the way.
 const bindAgain = 5 * time.Second
 
 // serving is where the API is to be had.
@@ -80,17 +80,31 @@ func (s *serving) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// onSocket serves the unix socket.
+// onSocket serves the unix socket, as soon as it can be made.
 func (s *serving) onSocket(ctx context.Context) {
 	if s.socket == "" {
 		return
 	}
-	l, err := httpapi.Listen(s.socket)
-	if err == nil {
-		err = httpapi.Serve(ctx, httpapi.Peers(l), s.handler, nil, s.log)
-	}
-	if err != nil {
-		s.log.Error().Err(err).Msg("gorb cannot be asked: 'gorb override' and the like do not work")
+	for said := ""; ; {
+		l, err := httpapi.Listen(s.socket)
+		if err == nil {
+			if err = httpapi.Serve(ctx, httpapi.Peers(l), s.handler, nil, s.log); err == nil {
+				return
+			}
+			said = ""
+		}
+		if ctx.Err() != nil {
+			return
+		}
+		if err.Error() != said {
+			s.log.Error().Err(err).Msg("gorb cannot be asked: 'gorb override' and the like do not work; it is tried again")
+		}
+		said = err.Error()
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(bindAgain):
+		}
 	}
 }
 

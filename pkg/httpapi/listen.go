@@ -78,7 +78,7 @@ func removeStale(path string) error {
 	case info.Mode().Type() != fs.ModeSocket:
 		return fmt.Errorf("socket %s: there is something else of this name", path)
 	}
-	const patience = time.Second // a full queue makes a connect wait
+	const patience = time.Second // a full queue makes a connect wait, and so does a machine that stands still
 	c, err := net.DialTimeout("unix", path, patience)
 	switch {
 	case err == nil:
@@ -87,7 +87,8 @@ func removeStale(path string) error {
 		return ignoreMissing(os.Remove(path))
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
-	case errors.Is(err, os.ErrDeadlineExceeded):
+	}
+	if late, ok := errors.AsType[net.Error](err); ok && late.Timeout() {
 		return &InUseError{path}
 	}
 	return fmt.Errorf("socket %s: %w", path, cause(err))
