@@ -37,7 +37,7 @@ func (a *api) writeOverride(ctx context.Context, c *caller, q *OverrideQuery) (*
 			return nil, err
 		}
 		write := sources.Write{Override: o}
-		writes := distinct(slices.Concat([]sources.Write{write}, over.covered(write), over.above(write)))
+		writes := joined(slices.Concat([]sources.Write{write}, over.covered(write), over.above(write)))
 		writes = append(writes, over.beneath(writes)...)
 		over.unlessChanged(writes)
 		var out OverrideWritten

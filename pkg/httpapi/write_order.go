@@ -66,7 +66,8 @@ func (v overlay) beneath(writes []sources.Write) []sources.Write {
 	return over
 }
 
-// joined has one write at each key: of several patches what all of them say, the last of a field, and else the last.
+// joined has one write at each key, at the place of the first: of several patches what all of them say, the last of a field, and
+// else the last.
 func joined(writes []sources.Write) []sources.Write {
 	var out []sources.Write
 	for _, w := range writes {
@@ -97,17 +98,4 @@ func joinedBody(one, other []byte) []byte {
 	}
 	body, _ := json.Marshal(keys) // it was JSON
 	return body
-}
-
-// distinct has one write at each key: where there are several the last, at the place of the first.
-func distinct(writes []sources.Write) []sources.Write {
-	var out []sources.Write
-	for _, w := range writes {
-		if i := slices.IndexFunc(out, func(o sources.Write) bool { return o.Key() == w.Key() }); i >= 0 {
-			out[i] = w
-		} else {
-			out = append(out, w)
-		}
-	}
-	return out
 }

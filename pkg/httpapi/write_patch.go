@@ -48,7 +48,7 @@ func (a *api) patch(ctx context.Context, c *caller, at object, q *WriteQuery) (*
 			return step{result: ResultUnchanged}, nil
 		}
 		s := step{own: len(writes), result: ResultChanged, tried: tried, sent: whole.Body}
-		s.writes = distinct(append(writes, over.above(writes...)...))
+		s.writes = joined(append(writes, over.above(writes...)...))
 		s.writes = append(s.writes, over.beneath(s.writes)...)
 		return s, nil
 	})
@@ -56,7 +56,7 @@ func (a *api) patch(ctx context.Context, c *caller, at object, q *WriteQuery) (*
 
 // tryOver is try of writes with what has to be written for them to count at once.
 func (a *api) tryOver(over overlay, writes []sources.Write) (*sources.Tried, error) {
-	return a.try(distinct(slices.Concat(writes, over.above(writes...)))...)
+	return a.try(joined(slices.Concat(writes, over.above(writes...)))...)
 }
 
 // patches are what a patch writes: one of a service changes each backend that it names by itself, as a patch of that does.

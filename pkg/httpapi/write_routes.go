@@ -90,7 +90,7 @@ func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, repl
 		if at.backend != "" && !set.Ends() {
 			set.Until = over.ending(object{at.service, ""}, without) // what is in a service that ends does so with it
 		}
-		writes := distinct(slices.Concat([]sources.Write{set}, over.covered(set), over.above(set)))
+		writes := joined(slices.Concat([]sources.Write{set}, over.covered(set), over.above(set)))
 		writes = append(writes, over.beneath(writes)...)
 		if at.backend != "" && was == nil {
 			// GORB looked at the body first. Without a service nobody else misses its host.
@@ -177,7 +177,7 @@ func (a *api) unhide(at object, was *spec.Service, over overlay, set sources.Wri
 	if err != nil || !at.isIn(at.serviceIn(without, was)) {
 		return step{}, false
 	}
-	wanted, err := a.daemon.TryWrites(distinct(slices.Concat(writes, []sources.Write{set}, over.above(set)))...)
+	wanted, err := a.daemon.TryWrites(joined(slices.Concat(writes, []sources.Write{set}, over.above(set)))...)
 	if err != nil || !sameObject(at, at.serviceIn(without, was), at.serviceIn(wanted, was), set.Body) {
 		return step{}, false
 	}
@@ -221,7 +221,7 @@ func (a *api) remove(ctx context.Context, c *caller, at object, q *WriteQuery) (
 			if tried, err := a.try(gone...); err == nil && !at.isIn(at.serviceIn(tried, was)) {
 				return step{writes: gone, own: len(gone), result: ResultRemoved, tried: tried}, nil
 			}
-			writes = distinct(slices.Concat(writes, gone, over.above(hide), writes))
+			writes = joined(slices.Concat(writes, gone, over.above(hide), writes))
 		}
 		tried, err := a.try(writes...)
 		if err != nil {
