@@ -114,6 +114,9 @@ func hasCredential(address string) bool {
 	_, query, _ := strings.Cut(rest, "?")
 	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' || r == '#' }) {
 		key, _, _ := strings.Cut(pair, "=")
+		if plain, err := url.QueryUnescape(key); err == nil {
+			key = plain
+		}
 		if slices.Contains(secretKeys, strings.ToLower(key)) {
 			return true
 		}
