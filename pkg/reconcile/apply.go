@@ -56,6 +56,7 @@ type applier struct {
 type barred struct {
 	services map[kernel.ServiceKey]bool
 	host     map[kernel.HostOp]bool
+	why      error // what it failed with; nil where nothing is barred
 }
 
 // apply carries out a plan, but for what is barred, and returns what became of each operation, in order.
@@ -115,7 +116,7 @@ func (a *applier) applyTable(ctx context.Context, b batch) {
 func (a *applier) hold(p phase, op kernel.Op) error {
 	switch {
 	case a.barred.services[op.Key] && p != takeDown: // which makes nothing
-		return errUnremembered
+		return a.barred.why
 	case a.missing[op.Key], p.givesUp() && (a.failed[a.plan.called(op.Key)] || a.stays[op.Key]):
 		return ErrHeld
 	}

@@ -16,7 +16,7 @@ func (a *applier) applyHost(ctx context.Context, steps []hostStep) {
 	for i := range steps {
 		switch s := &steps[i]; {
 		case a.barred.host[s.op]:
-			a.hostResult(s, errUnremembered)
+			a.hostResult(s, a.barred.why)
 		case a.held(s):
 			a.hostResult(s, errHeldHost)
 		default:

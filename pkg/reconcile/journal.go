@@ -203,7 +203,10 @@ func (j *journal) problems(whole bool, r *Report) {
 func (j *journal) held(now map[string]bool, r *Report) {
 	waiting := map[string][]string{}
 	for _, res := range r.Failures() {
-		if res.Host != nil || res.Op.Kind == kernel.AddDest || !errors.Is(res.Err, ErrHeld) || errors.Is(res.Err, errUnremembered) {
+		if res.Host != nil || res.Op.Kind == kernel.AddDest || !errors.Is(res.Err, ErrHeld) {
+			continue
+		}
+		if _, ok := errors.AsType[*unremembered](res.Err); ok {
 			continue
 		}
 		name := r.Plan.called(res.Op.Key)

@@ -183,7 +183,7 @@ func (k *Keeper) act(ctx context.Context, r *Report, plan *Plan, last bool) *sta
 	fresh, err := k.remember(plan.memory, plan.host)
 	if err != nil {
 		r.failed(err)
-		not = k.bar(plan)
+		not = k.bar(plan, err)
 	}
 	start := time.Now()
 	results := apply(ctx, k.kernel, k.host, plan, not)

@@ -10,16 +10,15 @@ import (
 	"github.com/gorb-io/gorb/pkg/kernel"
 )
 
-// errUnremembered says that an operation was not tried, because nobody would know afterwards that what it makes is
-// gorb's. That memory cannot be written is an error of its own.
-var errUnremembered error = unremembered{}
+// unremembered says that an operation was not tried, because nobody would know afterwards that what it makes is gorb's.
+// That the memory cannot be written is an error of its own, and the cause of this one. It is not wrapped: what it says of a
+// file would be taken for the kernel's word on a service.
+type unremembered struct{ cause error }
 
-type unremembered struct{}
-
-func (unremembered) Error() string { return "not done, because it could not be remembered" }
+func (u *unremembered) Error() string { return "not done: " + u.cause.Error() }
 
 // Is lets errors.Is find ErrHeld: it was not tried either.
-func (unremembered) Is(err error) bool { return err == ErrHeld }
+func (*unremembered) Is(err error) bool { return err == ErrHeld }
 
 // own takes a service into the memory.
 func (k *Keeper) own(key kernel.ServiceKey, o Owned) {
@@ -71,9 +70,10 @@ func (k *Keeper) remember(
 	return fresh, nil
 }
 
-// bar returns what of a plan must not be made because it is not remembered. What gorb already knows for its own goes on.
-func (k *Keeper) bar(plan *Plan) barred {
-	not := barred{services: map[kernel.ServiceKey]bool{}, host: map[kernel.HostOp]bool{}}
+// bar returns what of a plan must not be made because it is not remembered, and why. What gorb already knows for its own
+// goes on.
+func (k *Keeper) bar(plan *Plan, why error) barred {
+	not := barred{services: map[kernel.ServiceKey]bool{}, host: map[kernel.HostOp]bool{}, why: &unremembered{why}}
 	for key, o := range plan.memory {
 		if _, mine := k.memory.Services[key]; !mine && o != nil {
 			not.services[key] = true

@@ -153,6 +153,14 @@ func TestUnwritableMemory(t *testing.T) {
 	if len(r.Errs) != 1 || !strings.Contains(r.Errs[0].Error(), "remember what is gorb's") {
 		t.Errorf("errors %v", r.Errs)
 	}
+	if len(r.Failures()) == 0 {
+		t.Error("nothing is said to be not made")
+	}
+	for _, res := range r.Failures() {
+		if !errors.Is(res.Err, ErrHeld) || !strings.HasSuffix(res.Err.Error(), ": not a directory") {
+			t.Errorf("%v does not say why it is not made", res)
+		}
+	}
 	now := mustObserve(t, fake)
 	if d, _ := now[web].Dest(dest("10.1.0.1:80")); d.Weight != 100 {
 		t.Errorf("gorb's own service was not edited: weight %d", d.Weight)
