@@ -33,7 +33,7 @@ func TestOverridesOutlastRestarts(t *testing.T) {
 		o := spec.Override{
 			Service: "web", Backend: "b0", Kind: spec.Patch, Body: []byte(`{"weight": 3}`), Reason: "disk", By: "test",
 		}
-		if _, err := store.Put(t.Context(), o); err != nil {
+		if _, err := store.Write(t.Context(), []sources.Write{{Override: o}}, nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := store.Close(); err != nil {

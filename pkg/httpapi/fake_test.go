@@ -52,6 +52,15 @@ type fakeDaemon struct {
 	looked []string
 }
 
+// put writes an override into the store, behind the API's back, and returns what is stored.
+func (f *fakeDaemon) put(ctx context.Context, o spec.Override) (sources.StoredOverride, error) {
+	w, err := f.OverrideStore.Write(ctx, []sources.Write{{Override: o}}, nil)
+	if err != nil {
+		return sources.StoredOverride{}, err
+	}
+	return *w.Now[0], nil
+}
+
 func (f *fakeDaemon) Status() sources.Status {
 	status := f.status
 	status.Overrides, _ = f.Snapshot()

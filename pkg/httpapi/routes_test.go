@@ -91,7 +91,7 @@ func compact(t *testing.T, body json.RawMessage) string {
 func TestRoutesRefuse(t *testing.T) {
 	f, c := fake(t)
 	f.status.Sources = []sources.SourceStatus{{Name: "still"}}
-	if _, err := f.Put(t.Context(), spec.Override{Kind: spec.Hide, Service: "gone", By: "ann", Reason: "moved"}); err != nil {
+	if _, err := f.put(t.Context(), spec.Override{Kind: spec.Hide, Service: "gone", By: "ann", Reason: "moved"}); err != nil {
 		t.Fatal(err)
 	}
 	const unusable = "what was sent cannot be used\n"
@@ -152,7 +152,7 @@ func TestRoutesRefuse(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	f, c := fake(t)
-	if _, err := f.Put(t.Context(), spec.Override{Kind: spec.Hide, Service: "web"}); err != nil {
+	if _, err := f.put(t.Context(), spec.Override{Kind: spec.Hide, Service: "web"}); err != nil {
 		t.Fatal(err)
 	}
 	f.writes = func([]sources.Write) error {
@@ -216,7 +216,7 @@ func TestSourceRoutes(t *testing.T) {
 
 func TestExplainRoutes(t *testing.T) {
 	f, c := fake(t)
-	stored, err := f.Put(t.Context(), spec.Override{
+	stored, err := f.put(t.Context(), spec.Override{
 		Kind: spec.Patch, Service: "web", Backend: "a", Body: []byte(`{"weight": 50}`), Reason: "slow disk", By: "ann",
 	})
 	if err != nil {

@@ -71,7 +71,7 @@ func TestWithdrawnBesideOthers(t *testing.T) {
 			if writes++; writes != 2 { // the second is the withdrawal
 				return nil
 			}
-			_, err := f.Put(t.Context(), spec.Override{Kind: spec.Patch, Service: "web", Backend: backend, Body: []byte(`{"weight":8}`)})
+			_, err := f.put(t.Context(), spec.Override{Kind: spec.Patch, Service: "web", Backend: backend, Body: []byte(`{"weight":8}`)})
 			return err
 		}
 		w := exchange(h, "PATCH", "/service/web/a", `{"weight":7}`)

@@ -163,7 +163,7 @@ func TestBothOverridesAreTold(t *testing.T) {
 		}
 	}
 	tag := exchange(h, "GET", "/overrides/web/a", "").Header().Get("ETag")
-	if _, err := f.OverrideStore.Put(t.Context(), spec.Override{Kind: spec.Patch, Service: "web", Backend: "a", Body: []byte(`{"weight":8}`)}); err != nil {
+	if _, err := f.put(t.Context(), spec.Override{Kind: spec.Patch, Service: "web", Backend: "a", Body: []byte(`{"weight":8}`)}); err != nil {
 		t.Fatal(err)
 	}
 	if now := exchange(h, "GET", "/overrides/web/a", "").Header().Get("ETag"); now == tag {

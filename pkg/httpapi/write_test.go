@@ -117,7 +117,7 @@ func TestOthersAreQuicker(t *testing.T) {
 		tried := 0
 		f.writes = func([]sources.Write) error {
 			if tried++; tried <= times {
-				_, err := f.Put(t.Context(), spec.Override{
+				_, err := f.put(t.Context(), spec.Override{
 					Kind: spec.Patch, Service: "web", Backend: "a", Body: fmt.Appendf(nil, `{"port": %d}`, 9000+tried),
 				})
 				return err
@@ -235,7 +235,7 @@ func TestSettle(t *testing.T) {
 		}, no + "[the change is kept, and tried again]", now, "500 error while calling into IPVS: edit 10.1.0.1:8080: no room; the change is kept, and tried again"},
 		"somebody changed it meanwhile": {
 			"", func(ctx context.Context, f *fakeDaemon, _ int) (Settled, error) {
-				_, err := f.Put(ctx, spec.Override{Kind: spec.Patch, Service: "web", Backend: "a", Body: []byte(`{"weight": 8}`)})
+				_, err := f.put(ctx, spec.Override{Kind: spec.Patch, Service: "web", Backend: "a", Body: []byte(`{"weight": 8}`)})
 				return refused(), err
 			}, no + "[the change is not withdrawn: somebody has changed it since]", `patch web/a {"port":9,"weight":8}`,
 			"500 error while calling into IPVS: edit 10.1.0.1:8080: no room; the change is not withdrawn: somebody has changed it since",

@@ -21,7 +21,7 @@ const (
 
 // An OverrideStore has the overrides: in memory, and in overrides.db of the state directory where there is one. Of each
 // object, a service or a backend of one, there is at most one that lasts, and one that ends, which lies over the others; what
-// happens to one that is there says Put. Beside them it has the audit: who wrote what.
+// happens to one that is there says Write. Beside them it has the audit: who wrote what.
 //
 // All methods may be called from anywhere. Reading never waits for the disk.
 type OverrideStore struct {
@@ -79,22 +79,6 @@ func (s *OverrideStore) Close() error {
 	err = errors.Join(err, s.file.open.close(nil))
 	s.file.open = nil
 	return err
-}
-
-// Put is Write of one override. It returns what is stored: the time is now where o has none, and a patch of what is set or
-// patched at its key is merged into it, tables key by key; its reason, author and end are then those of the whole. A set or
-// hide replaces what is there. A patch of what is hidden is refused.
-//
-// Until is a time of the wall clock: when the clock is set, the override ends when the clock says so.
-func (s *OverrideStore) Put(ctx context.Context, o spec.Override) (StoredOverride, error) {
-	if isClear(o) {
-		return StoredOverride{}, refuse(Invalid, o, "it has no kind (set, patch, hide)")
-	}
-	w, err := s.Write(ctx, []Write{{Override: o}}, nil)
-	if err != nil {
-		return StoredOverride{}, err
-	}
-	return *w.Now[0], nil
 }
 
 // Get returns an override, if it is there and its time is not over.

@@ -209,11 +209,11 @@ func TestStarved(t *testing.T) {
 	var last error
 	for range 5 {
 		before = told(s)
-		if _, last = s.Put(t.Context(), override(spec.Set, fmt.Sprintf("big%d", len(s.List())), big)); last != nil {
+		if _, last = stored(t.Context(), s, override(spec.Set, fmt.Sprintf("big%d", len(s.List())), big)); last != nil {
 			break
 		}
 	}
-	_, again := s.Put(t.Context(), override(spec.Set, "big", big))
+	_, again := stored(t.Context(), s, override(spec.Set, "big", big))
 	for _, err := range []error{last, again} {
 		_, reason, _ := strings.Cut(fmt.Sprint(err), ": ")
 		equal(t, "error", "write "+filepath.Join(dir, overridesName)+": file too large", reason)

@@ -39,10 +39,19 @@ func openOverrides(t *testing.T, dir string) *OverrideStore {
 func putOverride(t *testing.T, s *OverrideStore, list ...spec.Override) {
 	t.Helper()
 	for _, o := range list {
-		if _, err := s.Put(t.Context(), o); err != nil {
+		if _, err := stored(t.Context(), s, o); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// stored writes an override and returns what is stored.
+func stored(ctx context.Context, s *OverrideStore, o spec.Override) (StoredOverride, error) {
+	w, err := s.Write(ctx, []Write{{Override: o}}, nil)
+	if err != nil {
+		return StoredOverride{}, err
+	}
+	return *w.Now[0], nil
 }
 
 // clearOverride clears what lasts of a service.
@@ -168,7 +177,7 @@ func TestOverrideOverAnother(t *testing.T) {
 			s := openOverrides(t, "")
 			putOverride(t, s, tt.was)
 			before := told(s)
-			got, err := s.Put(t.Context(), tt.o)
+			got, err := stored(t.Context(), s, tt.o)
 			if err != nil {
 				equal(t, "error", tt.want, err.Error())
 				equal(t, "afterwards", before, told(s))
@@ -220,7 +229,7 @@ func TestOverridesThatAreRefused(t *testing.T) {
 	s := openOverrides(t, t.TempDir())
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := s.Put(t.Context(), tt.o)
+			_, err := stored(t.Context(), s, tt.o)
 			e, ok := errors.AsType[*OverrideError](err)
 			if !ok {
 				t.Fatal(err)
@@ -240,7 +249,7 @@ func TestOverridesAreBounded(t *testing.T) {
 			full = append(full, &StoredOverride{Override: override(spec.Hide, fmt.Sprintf("s%04d", i), ""), Revision: uint64(i + 1)})
 		}
 		s.state.Store(stateOf(full, 0, nil))
-		_, err := s.Put(t.Context(), override(spec.Hide, "more", ""))
+		_, err := stored(t.Context(), s, override(spec.Hide, "more", ""))
 		equal(t, "error", "override of more: there are 10000 overrides already, and no more can be kept", fmt.Sprint(err))
 		putOverride(t, s, override(spec.Set, "s7000", `{}`))
 		clearOverride(t, s, "s0000")
@@ -251,7 +260,7 @@ func TestOverridesAreBounded(t *testing.T) {
 		s.state.Store(&overrideState{bytes: maxOverrideBytes - 1200})
 		body := `{"a":"` + strings.Repeat("x", 600) + `"}`
 		putOverride(t, s, override(spec.Set, "a", body))
-		_, err := s.Put(t.Context(), override(spec.Set, "b", body))
+		_, err := stored(t.Context(), s, override(spec.Set, "b", body))
 		equal(t, "error", "override of b: all overrides together would be over 64 MiB", fmt.Sprint(err))
 		putOverride(t, s, override(spec.Set, "a", `{}`), override(spec.Set, "b", body)) // what makes it less is taken
 	})
@@ -280,7 +289,7 @@ func TestOverridesDoNotWaitForEver(t *testing.T) {
 	s.turn <- struct{}{} // somebody writes to a disk that hangs
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
-	_, err := s.Put(ctx, override(spec.Hide, "a", ""))
+	_, err := stored(ctx, s, override(spec.Hide, "a", ""))
 	equal(t, "error", "override of a: context deadline exceeded", fmt.Sprint(err))
 	equal(t, "list", "", told(s))
 	<-s.turn

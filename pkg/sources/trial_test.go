@@ -167,7 +167,7 @@ func TestTry(t *testing.T) {
 	l.Open = func(d spec.SourceDecl, layer int) (Source, error) { return Open(d, layer, zerolog.Nop()) }
 	store, err := OpenOverrides("")
 	must(t, err)
-	_, err = store.Put(t.Context(), spec.Override{Service: "local", Kind: spec.Patch, Body: []byte(`{"port": 81}`), By: "test"})
+	_, err = stored(t.Context(), store, spec.Override{Service: "local", Kind: spec.Patch, Body: []byte(`{"port": 81}`), By: "test"})
 	must(t, err)
 	l.Overrides = store
 	if _, err := l.Try(nil, false); !errors.Is(err, ErrNothingYet) {
