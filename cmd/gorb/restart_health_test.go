@@ -92,14 +92,20 @@ func states(s *statusJSON) []string {
 	return all
 }
 
-// writes returns how many operations gorb has logged.
+// writes returns how many operations gorb has logged, once it logs no more: it does so after the kernel has them.
 func (k *keeping) writes() int {
 	k.t.Helper()
-	text, err := os.ReadFile(k.log.Name())
-	if err != nil {
-		k.t.Fatal(err)
+	for before := -1; ; time.Sleep(300 * time.Millisecond) {
+		text, err := os.ReadFile(k.log.Name())
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		n := bytes.Count(text, []byte(`"message":"done"`))
+		if n == before {
+			return n
+		}
+		before = n
 	}
-	return bytes.Count(text, []byte(`"message":"done"`))
 }
 
 // watchTable reads a table again and again, until stop is called: it returns the different ones, in order.
