@@ -18,10 +18,14 @@ func (d *daemon) checkConsul(given bool) error {
 	if !given {
 		return nil
 	}
-	if err := spec.CheckConsul(d.consul); err != nil {
-		return fmt.Errorf("-c: %w", err)
+	err := spec.CheckConsul(d.consul)
+	if err == nil {
+		return nil
 	}
-	return nil
+	if _, e := os.Stat(d.consul); e == nil { // as -c is elsewhere
+		return fmt.Errorf("-c: %s is a file; -c is the Consul to register with, and a configuration stands by itself: gorb run %[1]s", d.consul)
+	}
+	return fmt.Errorf("-c: %w", err)
 }
 
 // registrar makes what registers the services of layers with Consul. Until those have something to say, nothing that an
