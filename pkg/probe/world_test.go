@@ -100,6 +100,16 @@ func (w *world) give(slots int, services map[string][]Watch) {
 	synctest.Wait()
 }
 
+// atOnce is edits that the engine sees together, because it is busy while they come.
+func (w *world) atOnce(slots int, edits ...map[string][]Watch) {
+	w.engine.questions <- func() {
+		for _, services := range edits {
+			w.engine.Set(Wanted{Services: services, Checks: slots, Exec: slots})
+		}
+	}
+	synctest.Wait()
+}
+
 // asked returns the checks since it was called last.
 func (w *world) asked() []asked {
 	var all []asked
