@@ -157,8 +157,8 @@ func bare(err error) error {
 // ErrSetAside says that something in the state directory was damaged, is kept under another name, and is done without.
 var ErrSetAside = errors.New("what was there is kept")
 
-// begin reads the file at the start, and writes it where it is missing, damaged, mostly empty or of an earlier layout. With a state, the error
-// says what is wrong while everything goes on.
+// begin reads the file at the start, and writes it where it is missing, damaged, mostly empty or of an earlier layout. With
+// a state, the error says what is wrong while everything goes on.
 func (f *overrideFile) begin() (*overrideState, error) {
 	found, err := f.load()
 	if errors.Is(err, fs.ErrNotExist) {
