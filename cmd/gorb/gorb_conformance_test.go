@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"strings"
 	"syscall"
 	"testing"
@@ -108,6 +110,22 @@ func TestGORBDiffers(t *testing.T) {
 			w.wantTable(strings.Replace(webTable, "-w 100", "-w 0", 1) + fileTable)
 			w.want(200, "PATCH", "/service/web/a", `{"weight":null}`, nil)
 			w.wantTable(webTable + fileTable)
+		},
+		"PATCH of a weight with all else unfilled is of the weight": func(t *testing.T, w *apiWorld) {
+			const unfilled = `"host":"","port":0,"method":"","pulse":{"type":"","interval":"","args":null}}`
+			var before, after struct {
+				Options struct{ Pulse json.RawMessage }
+			}
+			w.want(200, "PUT", "/service/web/down", `{"host":"127.0.0.1","port":1,"pulse":{"type":"tcp","args":{"port":2}}}`, nil)
+			w.want(200, "GET", "/service/web/down", "", &before)
+			w.want(200, "PATCH", "/service/web/down", `{"weight":5,`+unfilled, nil)
+			w.want(200, "GET", "/service/web/down", "", &after)
+			if !bytes.Equal(before.Options.Pulse, after.Options.Pulse) {
+				t.Errorf("%s became %s", before.Options.Pulse, after.Options.Pulse)
+			}
+			w.want(200, "DELETE", "/service/web/down", "", nil)
+			w.want(200, "PATCH", "/service/web/a", `{"weight":5,`+unfilled, nil)
+			w.wantTable(strings.Replace(webTable, "-w 100", "-w 5", 1) + fileTable)
 		},
 		"PATCH of a service is there, and leaves its backends": func(_ *testing.T, w *apiWorld) {
 			w.want(200, "PATCH", "/service/web", `{"method":"rr"}`, nil)

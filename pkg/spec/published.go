@@ -20,8 +20,9 @@ type Published struct {
 // FromPublished puts the body of an override, as clients of GORB write them, into the schema of the file. Both
 // generations are taken: "address" is "host", and what stands in a pulse and not in its args is in them. The names that
 // GORB published are taken in any case, as its decoder took them, but for those of args, of which it made a map. What GORB
-// took for left out, such as "host": "", "protocol": "" and in a Set null, is left out; in a Patch null takes a
-// field away, and so does "host": "" of a service. All else stays, for the schema to judge. A backend within the body of a
+// took for left out, such as "host": "", "protocol": "" and in a Set null, is left out, and so are the port 0 of a backend in
+// a Patch, which has no meaning, and an empty pulse there: clients send them with a weight. In a Patch null takes a field
+// away, and so does "host": "" of a service. All else stays, for the schema to judge. A backend within the body of a
 // service is no matter of GORB's. The error is Problems.
 //
 // What comes of it stays as it is when it is put in again.
@@ -109,6 +110,7 @@ func (t *translation) object(root map[string]any) {
 	t.move(root, "address", root, "host", "host")
 	if t.Backend != "" {
 		t.vsid(root)
+		t.noPort(root)
 		lower(root, "method")
 	}
 	lower(root, "protocol")
@@ -180,6 +182,13 @@ func (t *translation) vsid(root map[string]any) {
 	}
 }
 
+// noPort takes out of a patch the port of a client that filled in none. GORB looked at the weight alone.
+func (t *translation) noPort(root map[string]any) {
+	if v := root["port"]; t.Kind == Patch && (v == int64(0) || v == "0") {
+		delete(root, "port")
+	}
+}
+
 // lower takes a word in any case, as GORB did.
 func lower(table map[string]any, key string) {
 	if s, ok := table[key].(string); ok {
@@ -199,6 +208,9 @@ func (t *translation) host(root map[string]any) {
 // pulse translates a health check.
 func (t *translation) pulse(pulse map[string]any) {
 	t.fold(pulse, publishedPulse)
+	if t.Kind == Patch && pulse["type"] == "" && pulse["args"] == nil { // a client filled in none
+		delete(pulse, "args")
+	}
 	t.leaveOut(pulse, publishedPulse)
 	if s, ok := pulse["interval"].(string); ok && strings.TrimSpace(s) != "" {
 		pulse["interval"] = strings.TrimSpace(s)
