@@ -30,7 +30,7 @@ func (a *api) absent(c *caller, at object, what string) *Failure {
 		lasts, ends := over.of(o)
 		for _, stored := range []*sources.StoredOverride{ends, lasts} {
 			if stored != nil && (o == at || takesAway(stored)) {
-				f.Problems = append(f.Problems, Problem{Path: o.String(), Message: whyAbsent(stored, o)})
+				f.Problems = append(f.Problems, Problem{Path: o.String(), Message: a.whyAbsent(over, stored, o)})
 				break
 			}
 		}
@@ -39,15 +39,28 @@ func (a *api) absent(c *caller, at object, what string) *Failure {
 }
 
 // whyAbsent says what an override of an object that is not there has to do with that.
-func whyAbsent(o *sources.StoredOverride, at object) string {
+func (a *api) whyAbsent(over overlay, o *sources.StoredOverride, at object) string {
 	path := "/overrides/" + Segment(at.service)
 	if at.backend != "" {
 		path += "/" + Segment(at.backend)
+	}
+	if takesAway(o) && a.isIdle(over, at) {
+		return "an override hides it, and nothing declares it"
 	}
 	if takesAway(o) {
 		return "an override hides it; a PUT of it, or DELETE " + path + ", brings it back"
 	}
 	return "what is written over it has no effect; GET " + path + " says why"
+}
+
+// isIdle reports whether an object would not be there either without what is written over it, though its service is.
+func (a *api) isIdle(over overlay, at object) bool {
+	tried, err := a.daemon.TryWrites(clears(over.about(at))...)
+	if err != nil {
+		return false
+	}
+	is := at.serviceIn(tried, nil)
+	return !at.isIn(is) && (at.backend == "" || is != nil)
 }
 
 // takesAway reports whether an override says that its object is not to be there.

@@ -36,7 +36,9 @@ func TestAbsent(t *testing.T) {
 		},
 		"a service that the sources declare, for a while, then for good": {
 			{"DELETE /service/web?ttl=1h", "200 hidden", "hide web for 1h0m0s"},
-			{"DELETE /service/web?ttl=2h", gone + "[there is no web] [web: an override hides it; a PUT of it, or DELETE /overrides/web, brings it back]", "hide web for 1h0m0s"},
+			{"DELETE /service/web?ttl=2h&reason=longer", "200 hidden", "hide web for 2h0m0s (longer)"},
+			{"DELETE /service/web/a?ttl=1h", "200 hidden", "hide web for 2h0m0s (longer); hide web/a for 1h0m0s"},
+			{"DELETE /service/web/x?ttl=1h", gone + "[there is no web/x] [web: an override hides it; a PUT of it, or DELETE /overrides/web, brings it back]", "hide web for 2h0m0s (longer); hide web/a for 1h0m0s"},
 			{"DELETE /service/web", "200 hidden", "hide web"},
 			{"DELETE /service/web", gone + "[there is no web] [web: an override hides it; a PUT of it, or DELETE /overrides/web, brings it back]", "hide web"},
 		},
@@ -46,6 +48,17 @@ func TestAbsent(t *testing.T) {
 			{"DELETE /service/web/a", "200 hidden", "hide web/a"},
 			{"DELETE /service/web/a", gone + "[there is no web/a]" + hidden, "hide web/a"},
 			{"GET /service/web/a", gone + "[service web has no backend a]" + hidden, "hide web/a"},
+		},
+		"what nobody declares, there for a while": {
+			{`PUT /service/web/n?ttl=1h {"host":"10.1.0.9","port":80}`, "200 created", `set web/n {"host":"10.1.0.9","port":80} for 1h0m0s`},
+			{"DELETE /service/web/n?ttl=2h", "200 removed", ""},
+			{`PUT /service/new?ttl=1h {"host":"10.0.0.3","port":80}`, "200 created", `set new {"host":"10.0.0.3","port":80} for 1h0m0s`},
+			{`PUT /service/new/b {"host":"10.1.0.9","port":80}`, "200 created", `set new {"host":"10.0.0.3","port":80} for 1h0m0s; set new/b {"host":"10.1.0.9","port":80} for 1h0m0s`},
+			{"DELETE /service/new?ttl=2h", "200 removed", ""},
+		},
+		"a hide of what nobody declares": {
+			{`POST /overrides {"kind":"hide","service":"web","backend":"n"}`, "200", "hide web/n"},
+			{"DELETE /service/web/n", gone + "[there is no web/n] [web/n: an override hides it, and nothing declares it]", "hide web/n"},
 		},
 		"disabled": {
 			{`PATCH /service/web/a {"disabled":true}`, "200 changed", `patch web/a {"disabled":true}`},

@@ -38,7 +38,7 @@ func (a *api) getOverride(ctx context.Context, at object) (*reply[Override], err
 }
 
 // about are the overrides of an object: what lasts, and what ends.
-func (v overlay) about(at object) []sources.StoredOverride {
+func (v overlay) about(at object) overlay {
 	return slices.DeleteFunc(slices.Clone(v), func(o sources.StoredOverride) bool { return o.Backend != at.backend })
 }
 

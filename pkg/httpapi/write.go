@@ -195,7 +195,7 @@ func (a *api) judged(ctx context.Context) (sources.Judged, error) {
 
 // withoutEnding is a service as it would be without all that ends, of which was is now; nil: it would not be there.
 func (a *api) withoutEnding(over overlay, was *spec.Service) *spec.Service {
-	ending := slices.DeleteFunc(slices.Clone(over), func(o sources.StoredOverride) bool { return !o.Ends() })
+	ending := over.thatEnd()
 	if len(ending) == 0 {
 		return was
 	}

@@ -28,6 +28,11 @@ func (v overlay) of(at object) (lasts, ends *sources.StoredOverride) {
 	return v.at(at.key(false)), v.at(at.key(true))
 }
 
+// thatEnd are those that end by themselves.
+func (v overlay) thatEnd() overlay {
+	return slices.DeleteFunc(slices.Clone(v), func(o sources.StoredOverride) bool { return !o.Ends() })
+}
+
 // brings reports whether something of an object is written that is not to take it away: it may be there by that some time.
 func (v overlay) brings(at object) bool {
 	return slices.ContainsFunc(v.about(at), func(o sources.StoredOverride) bool { return !takesAway(&o) })

@@ -200,26 +200,33 @@ func has(body []byte, key string) bool {
 }
 
 // remove takes an object away: what is written over the sources, also where that has no effect as things are, and where they
-// declare it, it is hidden; for good what was hidden for a while. For a while it is hidden alone, so that all is as it was after that.
+// declare it, it is hidden; for good what was hidden for a while. For a while only what ends goes, and it is hidden where
+// something else brings it, so that all is as it was after that; what is hidden for a while already is so for another.
 func (a *api) remove(ctx context.Context, c *caller, at object, q *WriteQuery) (*reply[Written], error) {
 	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
 		hide := sources.Write{Override: at.override(c, q, spec.Hide, nil)}
-		if !at.isIn(was) && (hide.Ends() || !over.brings(at) && !at.isIn(a.withoutEnding(over, was))) {
+		without := a.withoutEnding(over, was)
+		if !at.isIn(was) && !at.isIn(without) && (hide.Ends() || !over.brings(at)) {
 			return step{}, a.absent(c, at, "there is no "+at.String())
+		}
+		all := over // of a service those of its backends, too
+		if at.backend != "" {
+			all = over.about(at)
+		}
+		if hide.Ends() {
+			all = all.thatEnd()
+		}
+		gone := clears(all)
+		if len(gone) > 0 && !(hide.Ends() && at.isIn(without)) { // which would be back when what else ends has ended
+			if tried, err := a.try(gone...); err == nil && !at.isIn(at.serviceIn(tried, was)) {
+				return step{writes: gone, own: len(gone), result: ResultRemoved, tried: tried}, nil
+			}
 		}
 		writes := []sources.Write{hide}
 		if !hide.Ends() {
 			if at.backend != "" {
-				hide.Until = over.ending(object{at.service, ""}, a.withoutEnding(over, was))
+				hide.Until = over.ending(object{at.service, ""}, without)
 				writes[0] = hide
-			}
-			all := over // of a service those of its backends, too
-			if at.backend != "" {
-				all = over.about(at)
-			}
-			gone := clears(all)
-			if tried, err := a.try(gone...); err == nil && !at.isIn(at.serviceIn(tried, was)) {
-				return step{writes: gone, own: len(gone), result: ResultRemoved, tried: tried}, nil
 			}
 			writes = joined(slices.Concat(writes, gone, over.above(hide), writes))
 		}
