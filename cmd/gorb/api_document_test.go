@@ -123,6 +123,8 @@ func TestAPIDocument(t *testing.T) {
 	d.ask(200, `POST /overrides {"kind": "hide", "service": "mail", "reason": "moved", "ttl": "1h"}`)
 	d.ask(200, `POST /overrides {"kind": "patch", "service": "web", "backend": "a", "body": {"weight": 3}}`)
 	d.ask(200, `POST /overrides {"kind": "patch", "service": "web", "body": {"port": 81}}`)
+	d.ask(202, `POST /overrides?wait=0s {"kind": "patch", "service": "web", "body": {"port": 82}}`)
+	d.ask(412, `POST /overrides {"kind": "patch", "service": "web", "body": {"port": 81}}`, `If-Match: "x"`)
 	d.ask(409, `POST /overrides {"kind": "patch", "service": "mail", "body": {"port": 81}, "ttl": "1h"}`)
 	d.ask(400, `POST /overrides {"kind": 5}`)
 	d.ask(422, `POST /overrides {"colour": "red"}`)
@@ -139,8 +141,11 @@ func TestAPIDocument(t *testing.T) {
 		d.ask(200, "DELETE /overrides/"+object, "If-Match: "+tag)
 		d.ask(404, "DELETE /overrides/"+object)
 		d.ask(404, "GET /overrides/"+object)
+		d.ask(200, "PATCH /service/"+object+` {"port": 85}`)
+		d.ask(202, "DELETE /overrides/"+object+"?wait=0s")
 	}
 	d.ask(412, "DELETE /overrides", "If-Match: "+all)
+	d.ask(202, "DELETE /overrides?wait=0s")
 	d.ask(200, "DELETE /overrides")
 
 	// Sources, plans, checks.

@@ -110,12 +110,12 @@ func (a *api) layerRoutes() {
 		method: "GET", path: "/overrides", id: "listOverrides", tagged: true, summary: "What is written over the sources, by object", need: needRead,
 	}, a.listOverrides)
 	register(a, operation{
-		method: "POST", path: "/overrides", id: "writeOverride", summary: "Write over what the sources say of an object", need: needWrite,
-		codes: []int{400, 409, 413, 415, 507}, body: jsonOf[Change]{},
+		method: "POST", path: "/overrides", id: "writeOverride", later: true, summary: "Write over what the sources say of an object", need: needWrite,
+		codes: []int{400, 409, 412, 413, 415, 507}, body: jsonOf[Change]{},
 		text: "Other than PUT, PATCH and DELETE of the object it is stored though it has no effect as things are, or the kernel refuses it.",
 	}, a.writeOverride)
 	register(a, operation{
-		method: "DELETE", path: "/overrides", id: "clearOverrides", summary: "Take back all that is written over the sources", need: needAdmin,
+		method: "DELETE", path: "/overrides", id: "clearOverrides", later: true, summary: "Take back all that is written over the sources", need: needAdmin,
 		codes: []int{409, 412, 507},
 	}, a.clearOverrides)
 	for _, path := range []string{"/overrides/{service}", "/overrides/{service}/{backend}"} {
@@ -128,7 +128,7 @@ func (a *api) layerRoutes() {
 			codes: []int{404},
 		}
 		clear := operation{
-			method: "DELETE", path: path, id: "clear" + of + "Override", summary: "Take back what is written over what the sources say of " + what,
+			method: "DELETE", path: path, id: "clear" + of + "Override", later: true, summary: "Take back what is written over what the sources say of " + what,
 			need: needWrite, codes: []int{404, 409, 412, 507},
 		}
 		explain := operation{

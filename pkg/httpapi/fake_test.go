@@ -227,7 +227,9 @@ func open() *Access {
 }
 
 // routes are those of a daemon that anybody near may use.
-func routes(d Daemon) http.Handler { return New(d, Options{Access: open(), Log: zerolog.Nop()}) }
+func routes(d Daemon) http.Handler {
+	return noting(New(d, Options{Access: open(), Log: zerolog.Nop()}))
+}
 
 // fake serves a daemon that has no services, and whose overrides nobody looks at.
 func fake(t *testing.T) (*fakeDaemon, *Client) {

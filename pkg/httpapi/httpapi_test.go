@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -20,7 +21,15 @@ import (
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		for answer := range undocumented.Range {
+			fmt.Fprintln(os.Stderr, "an answer that the document does not know:", answer)
+			code = 1
+		}
+		os.Exit(code)
+	}))
+}
 
 func listen(t *testing.T, path string) net.Listener {
 	t.Helper()
