@@ -11,20 +11,20 @@ import (
 
 // TestNotItself has a check of a port where nobody listens leave from that very port: TCP connects it to itself.
 func TestNotItself(t *testing.T) {
-	addr := closed(t)
-	p, err := newPlace(addr, netip.Addr{}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	to, err := sockaddr(p.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Bind(fd, to); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	to, err := unix.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := to.(*unix.SockaddrInet4)
+	p, err := newPlace(netip.AddrPortFrom(netip.AddrFrom4(is.Addr), uint16(is.Port)), netip.Addr{}, 0)
+	if err != nil {
 		t.Fatal(err)
 	}
 	if err := p.begin(fd, to, silence); err != nil {

@@ -2,11 +2,13 @@ package probe
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -41,20 +43,33 @@ func serve(t testing.TB, answer func(net.Conn)) netip.AddrPort {
 
 func at(l net.Listener) netip.AddrPort { return netip.MustParseAddrPort(l.Addr().String()) }
 
-// short is the patience of a check that is to run out of it, which its text says.
-const short = 500 * time.Millisecond
+const (
+	// short is the patience of a check that is to run out of it, which its text says.
+	short = 500 * time.Millisecond
+	// ample is that of all others.
+	ample = 10 * time.Second
+)
 
-// check makes one check. It has short patience where the text wanted says so, and much otherwise.
+// check makes one check. It has short patience where the text wanted says so, and much otherwise. One that comes less far
+// in that time than the text says, as may be on a busy machine, is made again, with more.
 func check(t testing.TB, c Checker, err error, text string) Result {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
 	}
-	patience := 10 * time.Second
-	if strings.Contains(text, "within 500ms") {
-		patience = short
+	if !strings.Contains(text, "within 500ms") {
+		return checkWithin(c, ample, ample)
 	}
-	ctx, cancel := context.WithTimeout(declare(context.Background(), patience), patience)
+	for patience := short; ; patience *= 5 {
+		if r := checkWithin(c, short, patience); strings.HasPrefix(r.Text, text) || patience > ample {
+			return r
+		}
+	}
+}
+
+// checkWithin makes a check that has a time, and says that it had another.
+func checkWithin(c Checker, declared, patience time.Duration) Result {
+	ctx, cancel := context.WithTimeout(declare(context.Background(), declared), patience)
 	defer cancel()
 	return c.Check(ctx, nil)
 }
@@ -85,15 +100,28 @@ func reset(c net.Conn) {
 	_ = c.(*net.TCPConn).SetLinger(0)
 }
 
-// closed is an address where nobody listens.
+// closed is an address where nobody listens, and nobody else can until the test ends: it is bound.
 func closed(t testing.TB) netip.AddrPort {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	syscall.ForkLock.RLock()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err == nil {
+		syscall.CloseOnExec(fd)
+	}
+	syscall.ForkLock.RUnlock()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return at(l)
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is := name.(*syscall.SockaddrInet4)
+	return netip.AddrPortFrom(netip.AddrFrom4(is.Addr), uint16(is.Port))
 }
 
 func TestTCP(t *testing.T) {
@@ -145,7 +173,8 @@ func TestTCP(t *testing.T) {
 
 func TestTCPDrip(t *testing.T) {
 	c, err := NewTCP(TCP{Addr: serve(t, repeats("x", 5*time.Millisecond)), Regexp: regexp.MustCompile("y")})
-	if r := check(t, c, err, "no answer within 500ms"); r.Outcome != Failed || !strings.HasPrefix(r.Text, `no answer within 500ms after "xx`) {
+	const text = `no answer within 500ms after "xx`
+	if r := check(t, c, err, text); r.Outcome != Failed || !strings.HasPrefix(r.Text, text) {
 		t.Errorf("got %d %q", r.Outcome, r.Text)
 	}
 }
@@ -155,8 +184,21 @@ func TestTCPRefused(t *testing.T) {
 	checked(t, c, err, Failed, "connect: connection refused")
 }
 
-// A check that only connects does not wake the server, and leaves it no connection.
+// A check that only connects does not wake the server, and leaves it no connection. One that stands still for as long as
+// the kernel puts off its answer, 200 ms, is noticed: of several one is not.
 func TestTCPIsNotNoticed(t *testing.T) {
+	var why string
+	for range 10 {
+		if why = noticed(t); why == "" {
+			return
+		}
+	}
+	t.Error(why)
+}
+
+// noticed says how a server noticed a check; "": it did not.
+func noticed(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -175,6 +217,7 @@ func TestTCPIsNotNoticed(t *testing.T) {
 	}
 	defer first.Close()
 	if first.RemoteAddr().String() != client.LocalAddr().String() {
-		t.Errorf("the server saw %s, and not first %s", first.RemoteAddr(), client.LocalAddr())
+		return fmt.Sprintf("the server saw %s, and not first %s", first.RemoteAddr(), client.LocalAddr())
 	}
+	return ""
 }
