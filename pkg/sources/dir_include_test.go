@@ -97,7 +97,7 @@ func TestFileWatchesWhatItIncludes(t *testing.T) {
 	replace(t, at("conf.d/a.toml"), config(5))
 	w.settle(t, "s1 s3 s4 s5")
 	write(t, at("conf.d/a.toml"), "[services")
-	w.wantErr(t, at("conf.d/a.toml")+":1:")
+	w.settleErr(t, at("conf.d/a.toml")+":1:")
 	write(t, at("gorb.toml"), including(6, "more/b.toml"))
 	w.settle(t, "s3 s6")
 	write(t, at("gorb.toml"), config(7))

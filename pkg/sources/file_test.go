@@ -62,7 +62,7 @@ func TestFileUnchangedIsNotDelivered(t *testing.T) {
 	equal(t, "same", true, r.Same)
 
 	replace(t, path, config(1))
-	write(t, path, config(2))
+	replace(t, path, config(2))
 	r = w.want(t, "s2") // and nothing after it
 	equal(t, "again", false, r.Again)
 	equal(t, "same", false, r.Same)
@@ -73,7 +73,7 @@ func TestFileBadIsDeliveredOnce(t *testing.T) {
 		spoil func(t *testing.T, path string)
 		want  string
 	}{
-		"syntax":    {func(t *testing.T, path string) { write(t, path, "[services") }, "gorb.toml"},
+		"syntax":    {func(t *testing.T, path string) { write(t, path, "[services") }, "gorb.toml:1:"},
 		"no key":    {func(t *testing.T, path string) { write(t, path, "") }, "there is no key in it"},
 		"gone":      {func(t *testing.T, path string) { must(t, os.Remove(path)) }, "no such file or directory"},
 		"too big":   {func(t *testing.T, path string) { must(t, os.Truncate(path, spec.MaxSize+1)) }, "is over 64 MiB"},
@@ -92,7 +92,7 @@ func TestFileBadIsDeliveredOnce(t *testing.T) {
 			w := watchFile(t, path, document(t, config(1)), func(f *File) { f.Poll = 20 * time.Millisecond })
 			w.want(t, "s1")
 			tt.spoil(t, path)
-			w.wantErr(t, tt.want)
+			w.settleErr(t, tt.want)
 			w.Confirm()
 			r := w.wantErr(t, tt.want)
 			equal(t, "same", true, r.Same && r.Again)
@@ -124,27 +124,33 @@ func TestFileUnreadable(t *testing.T) {
 func TestFileSlowWriter(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gorb.toml")
 	write(t, path, config(1))
-	// Ten times what it is, so that a busy machine is not taken for a pause of the writer.
-	w := watchFile(t, path, document(t, config(1)), func(f *File) { f.Still = 10 * defaultStill })
+	// Ten times what it is, so that a busy machine is seldom taken for a pause of the writer.
+	const still = 10 * defaultStill
+	w := watchFile(t, path, document(t, config(1)), func(f *File) { f.Still = still })
 	w.want(t, "s1")
 
 	var all []int
+	var longest time.Duration // from before one part to behind the next
+	before := time.Now()
 	f, err := os.Create(path)
 	must(t, err)
 	for n := range 20 {
+		at := time.Now()
 		all = append(all, n+1)
 		_, err := io.WriteString(f, strings.TrimPrefix(config(n+1), "[services]\n")) // each part is a document
 		must(t, err)
+		longest, before = max(longest, time.Since(before)), at
 		time.Sleep(10 * time.Millisecond)
 	}
 	must(t, f.Close())
-	w.want(t, names(t, document(t, config(all...)))) // and not one of the halves
+	w.wantAtOnce(t, names(t, document(t, config(all...))), longest, still) // and not one of the halves
 }
 
 func TestFileManyWrites(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "gorb.toml")
 	write(t, path, config(1))
-	w := watchFile(t, path, document(t, config(1)))
+	// Ten times what it is, so that a busy machine, which writes more slowly, is not told of each.
+	w := watchFile(t, path, document(t, config(1)), func(f *File) { f.Still = 10 * defaultStill })
 	w.want(t, "s1")
 	go func() {
 		for n := range 100 {

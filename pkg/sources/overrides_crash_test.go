@@ -50,6 +50,8 @@ func killWriters(t *testing.T, kills int) {
 	have := make(map[string]string) // what was acknowledged: object to number
 	entries := uint64(0)            // of the audit, one for each write
 	halfway, opening, acknowledged := 0, 0, 0
+	// A slow disk acknowledges nothing in so short a time: until it has, each has twice the time of the one before.
+	most := 80 * time.Millisecond
 	for i := range kills {
 		c := child(t, "TestOverridesWriter", dir)
 		c.Env = append(c.Env, fmt.Sprintf("GORB_TEST_SEED=%d", i))
@@ -62,7 +64,7 @@ func killWriters(t *testing.T, kills int) {
 		if _, err := lines.ReadString('\n'); err != nil {
 			t.Fatal("the writer did not start: ", c.Wait())
 		}
-		time.Sleep(time.Duration(r.Int64N(int64(80 * time.Millisecond))))
+		time.Sleep(time.Duration(r.Int64N(int64(most))))
 		must(t, c.Process.Kill())
 		rest, err := io.ReadAll(lines)
 		must(t, err)
@@ -82,6 +84,9 @@ func killWriters(t *testing.T, kills int) {
 		}
 		if pending == "open" {
 			opening++
+		}
+		if acknowledged == 0 && most < 10*time.Second {
+			most *= 2
 		}
 		got, last := numbers(t, dir)
 		if !maps.Equal(got, have) {

@@ -168,14 +168,10 @@ func TestReadProcessSubstitution(t *testing.T) {
 			_, err = io.WriteString(w, text)
 			must(t, err)
 			must(t, w.Close())
-			began := time.Now()
 			doc, err := Read(t.Context(), fmt.Sprintf("/dev/fd/%d", r.Fd()), "", nil)
 			if text == "" {
 				if err == nil || !strings.Contains(err.Error(), "there is no key in it") {
-					t.Fatalf("got %v", err)
-				}
-				if took := time.Since(began); took >= pipeWait {
-					t.Errorf("took %v to see that it had ended", took)
+					t.Fatalf("got %v", err) // also where it did not see that it had ended
 				}
 				return
 			}

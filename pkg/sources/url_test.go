@@ -158,9 +158,8 @@ func TestURLFreshPageIsAskedForWhole(t *testing.T) {
 }
 
 func TestURLRefusedConnection(t *testing.T) {
-	s := newSite(t, nil)
-	s.Close()
-	p := pollURL(t, spec.SourceDecl{URL: s.URL + "/gorb.toml", Name: "central"})
+	const nobody = "http://127.0.0.1:1" // which nobody is given who asks for any port
+	p := pollURL(t, spec.SourceDecl{URL: nobody + "/gorb.toml", Name: "central"})
 	p.wantErr(t, "central: dial tcp 127.0.0.1:", "connection refused")
 	p.Reload()
 	equal(t, "same", true, p.wantErr(t, "connection refused").Same)

@@ -3,6 +3,7 @@ package consultest
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -86,6 +88,10 @@ func (s *Server) Start() {
 		address = "127.0.0.1:0"
 	}
 	l, err := net.Listen("tcp", address)
+	for tries := 0; errors.Is(err, syscall.EADDRINUSE) && tries < 1000; tries++ {
+		time.Sleep(10 * time.Millisecond) // somebody has the port for a moment who asked for any
+		l, err = net.Listen("tcp", address)
+	}
 	if err != nil {
 		s.t.Fatal(err)
 	}
