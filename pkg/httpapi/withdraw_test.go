@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorb-io/gorb/pkg/sources"
@@ -87,14 +88,18 @@ func TestWithdrawnBesideOthers(t *testing.T) {
 
 // TestWithdrawnWhatHasEnded has the time of what was there before be over when the kernel's answer comes.
 func TestWithdrawnWhatHasEnded(t *testing.T) {
-	f := over(t, web)
-	h := routes(f)
-	exchange(h, "PATCH", "/service/web/a?ttl=300ms", `{"weight": 5}`)
-	refusing(f, 400*time.Millisecond)
-	w := exchange(h, "PUT", "/service/web/a?replace=true", `{"host":"10.1.0.1","port":8080,"weight":9,"pulse":{"type":"none"}}`)
-	if got := stored(f); got != "" || !strings.Contains(w.Body.String(), "the change is withdrawn") {
-		t.Errorf("there is left %q\n%s", got, w.Body)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f := over(t, web)
+		h := routes(f)
+		if w := exchange(h, "PATCH", "/service/web/a?ttl=1s", `{"weight": 5}`); w.Code != 200 {
+			t.Fatal(w.Body)
+		}
+		refusing(f, 2*time.Second)
+		w := exchange(h, "PUT", "/service/web/a?replace=true", `{"host":"10.1.0.1","port":8080,"weight":9,"pulse":{"type":"none"}}`)
+		if got := stored(f); got != "" || !strings.Contains(w.Body.String(), "the change is withdrawn") {
+			t.Errorf("there is left %q\n%s", got, w.Body)
+		}
+	})
 }
 
 // ending is a daemon that ends once something is withdrawn: nobody looks at overrides any more, and connections are closed.
