@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -194,17 +195,19 @@ func TestOperationsAreOfTheChange(t *testing.T) {
 
 // TestOverrideThatWaits: who asks while something waits is told what, also where the time is over in the midst of a look.
 func TestOverrideThatWaits(t *testing.T) {
-	f := over(t, web)
-	looks := 0
-	f.settled = func(ctx context.Context, _ uint64, _ string) (Settled, error) {
-		if looks++; looks == 1 {
-			return Settled{Waiting: &WaitingReason{Why: "b is not up"}}, nil
+	synctest.Test(t, func(t *testing.T) {
+		f := over(t, web)
+		looks := 0
+		f.settled = func(ctx context.Context, _ uint64, _ string) (Settled, error) {
+			if looks++; looks == 1 {
+				return Settled{Waiting: &WaitingReason{Why: "b is not up"}}, nil
+			}
+			<-ctx.Done()
+			return Settled{}, ctx.Err()
 		}
-		<-ctx.Done()
-		return Settled{}, ctx.Err()
-	}
-	w := exchange(routes(f), "POST", "/overrides?wait=200ms", `{"kind": "patch", "service": "web", "backend": "a", "body": {"weight": 0}}`)
-	if got := told(t, w.Body.Bytes(), w.Code); looks < 2 || got != "202 b is not up /service/web/a" {
-		t.Errorf("%d looks: %s", looks, got)
-	}
+		w := exchange(routes(f), "POST", "/overrides?wait=200ms", `{"kind": "patch", "service": "web", "backend": "a", "body": {"weight": 0}}`)
+		if got := told(t, w.Body.Bytes(), w.Code); looks < 2 || got != "202 b is not up /service/web/a" {
+			t.Errorf("%d looks: %s", looks, got)
+		}
+	})
 }
