@@ -125,7 +125,7 @@ func (r *apiRace) config(random *rand.Rand) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "[defaults.pulse]\ntype = \"none\"\n[services.checked]\nhost = \"10.0.1.1\"\nport = 80\ndrain = \"0s\"\npulse = { type = \"tcp\", interval = \"100ms\", window = 1 }\n")
 	for i, s := range r.servers {
-		fmt.Fprintf(&b, "[services.checked.backends.h%d]\nhost = \"127.0.0.1\"\nport = %d\nweight = %d\n", i, s.addr.Port(), some(100))
+		fmt.Fprintf(&b, "[services.checked.backends.h%d]\nhost = %q\nport = %d\nweight = %d\n", i, s.addr.Addr(), s.addr.Port(), some(100))
 	}
 	for i := range 4 {
 		fmt.Fprintf(&b, "[services.s%d]\nhost = \"10.0.0.%d\"\nport = 80\ndrain = \"0s\"\n", i, i+1)
