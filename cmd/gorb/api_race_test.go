@@ -6,7 +6,6 @@ import (
 	"io"
 	"maps"
 	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"slices"
@@ -173,14 +172,6 @@ func (r *apiRace) disturb(lasts time.Duration, audit *raceAudit) (restarts, edit
 func (r *apiRace) found() {
 	at := r.apiWorld.url
 	r.url.Store(&at)
-	for range 1000 { // the socket comes by itself
-		if conn, err := net.Dial("unix", r.socket()); err == nil {
-			conn.Close()
-			return
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-	r.t.Error("there is no socket")
 }
 
 // clearAll takes back all overrides while nobody writes what only he knows of.
@@ -188,7 +179,8 @@ func (r *apiRace) clearAll() {
 	r.clearing.Lock()
 	defer r.clearing.Unlock()
 	for range 1000 { // others are quicker
-		if code, _ := r.ask("DELETE", "/overrides", ""); r.note("DELETE", "/overrides", code, "", nil) && code == http.StatusOK {
+		const path = "/overrides?wait=45s"
+		if code, _ := r.ask("DELETE", path, ""); r.note("DELETE", path, code, "", nil) && code == http.StatusOK {
 			r.cleared.Add(1)
 			return
 		}

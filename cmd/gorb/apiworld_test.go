@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -57,6 +58,16 @@ func (w *apiWorld) declare(config string) {
 
 func (w *apiWorld) socket() string { return filepath.Join(w.dir, "gorb.sock") }
 
+// socketIsThere says whether somebody listens at the socket.
+func (w *apiWorld) socketIsThere() bool {
+	conn, err := net.Dial("unix", w.socket())
+	if err != nil {
+		return false
+	}
+	conn.Close()
+	return true
+}
+
 // start starts the daemon, and waits until its API listens and the table is kept.
 func (w *apiWorld) start() {
 	w.t.Helper()
@@ -81,12 +92,12 @@ func (w *apiWorld) start() {
 		}
 		if addr := w.log.listens(); addr != "" {
 			w.url = "http://" + addr
-			if code, _ := w.ask("GET", "/status", ""); code == http.StatusOK {
+			if code, _ := w.ask("GET", "/readyz", ""); code == http.StatusOK && w.socketIsThere() {
 				return
 			}
 		}
 		if time.Now().After(deadline) {
-			w.t.Fatalf("the API does not listen:\n%s", w.log)
+			w.t.Fatalf("the API does not listen, or gorb is not ready:\n%s", w.log)
 		}
 	}
 }
@@ -116,14 +127,27 @@ func (w *apiWorld) ask(method, path, body string) (int, string) {
 	return answer.StatusCode, string(text)
 }
 
-// request makes a request; the caller closes the body of the answer.
+// patient is the path of a request whose answer, if it is to a change, waits for the kernel for as long as an answer may,
+// unless the path says how long.
+func patient(method, path string) string {
+	changes := method != http.MethodGet && (strings.Contains(path, "/service") || strings.Contains(path, "/overrides"))
+	switch {
+	case !changes || strings.Contains(path, "wait="):
+		return path
+	case strings.Contains(path, "?"):
+		return path + "&wait=45s"
+	}
+	return path + "?wait=45s"
+}
+
+// request makes a patient request; the caller closes the body of the answer.
 func (w *apiWorld) request(method, path, body string, header http.Header) *http.Response {
 	w.t.Helper()
 	var content io.Reader
 	if body != "" {
 		content = strings.NewReader(body)
 	}
-	r, err := http.NewRequestWithContext(w.t.Context(), method, w.url+path, content)
+	r, err := http.NewRequestWithContext(w.t.Context(), method, w.url+patient(method, path), content)
 	if err != nil {
 		w.t.Fatal(err)
 	}
