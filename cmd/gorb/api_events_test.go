@@ -61,7 +61,7 @@ func (f *follower) next() (kind, data string) {
 func (f *follower) until(kind httpapi.EventType, texts ...string) {
 	f.w.t.Helper()
 	var seen strings.Builder
-	late := time.AfterFunc(10*time.Second, func() { _ = f.answer.Body.Close() })
+	late := time.AfterFunc(patience, func() { _ = f.answer.Body.Close() })
 	defer late.Stop()
 next:
 	for {
@@ -85,7 +85,7 @@ next:
 // over waits until the events end.
 func (f *follower) over() {
 	f.w.t.Helper()
-	late := time.AfterFunc(10*time.Second, func() { f.w.t.Error("the events go on"); _ = f.answer.Body.Close() })
+	late := time.AfterFunc(patience, func() { f.w.t.Error("the events go on"); _ = f.answer.Body.Close() })
 	defer late.Stop()
 	for kind := "-"; kind != ""; {
 		kind, _ = f.next()
@@ -105,7 +105,7 @@ pulse = { type = "none" }
 func TestEventsOfADaemon(t *testing.T) {
 	w := newAPIWorld(t, justWeb)
 	f := w.follow("", "", nil)
-	w.want(200, "PATCH", "/service/web/a?ttl=1s&reason=slow", `{"weight": 7}`, nil)
+	w.want(200, "PATCH", "/service/web/a?ttl=6s&reason=slow", `{"weight": 7}`, nil)
 	f.until(httpapi.EventOverride, `"change":"patch","service":"web","backend":"a","by":"anybody at 127.0.0.1","reason":"slow"`)
 	f.until(httpapi.EventService, `"service":"web","change":"changed"`)
 	f.until(httpapi.EventTable, `"cause":"configuration","services":["web"],"touched":1,"operations":["-e -t 10.0.0.1:80 -r 10.1.0.1:80 -m -w 7"]`)

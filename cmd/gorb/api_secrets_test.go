@@ -36,7 +36,7 @@ pulse = { type = "exec", args = { command = ["true", "`+secret+`"] } }
 	w.want(200, "PUT", "/service/web/rest", body, nil)
 	w.want(200, "POST", "/overrides", `{"kind": "set", "service": "web", "backend": "posted", "ttl": "1h", "body": `+strings.Replace(body, "0.2", "0.3", 1)+`}`, nil)
 	w.want(200, "PUT", "/service/args", `{"host": "10.0.0.2", "port": 80, "backends": {"args": `+strings.Replace(body, "0.2", "0.6", 1)+`}}`, nil)
-	late := time.AfterFunc(10*time.Second, func() { _ = events.answer.Body.Close() })
+	late := time.AfterFunc(patience, func() { _ = events.answer.Body.Close() })
 	defer late.Stop()
 	for told := ""; !strings.Contains(told, "posted"); {
 		var kind string
