@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -132,21 +132,19 @@ func memoryPeak(t *testing.T, pid int) int {
 	return kb << 10
 }
 
-// wantNoProcess checks that no process has one of these command lines.
+// wantNoProcess waits until no process has one of these command lines: what is killed may take a moment to end.
 func wantNoProcess(t *testing.T, lines ...string) {
 	t.Helper()
-	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		got, _ := os.ReadFile(file) // it may have ended
-		for _, line := range lines {
-			if bytes.Equal(got, []byte(line)) {
-				t.Errorf("there still is a %q", got)
-			}
+	eventually(t, fmt.Sprintf("there is no process %q", lines), func() bool {
+		files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
+		return !slices.ContainsFunc(files, func(file string) bool {
+			got, _ := os.ReadFile(file) // it may have ended
+			return slices.Contains(lines, string(got))
+		})
+	})
 }
 
 // garbage is the beginning of what no server should say.
