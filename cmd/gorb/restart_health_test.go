@@ -111,8 +111,8 @@ func (k *keeping) writes() int {
 // watchTable reads a table again and again, until stop is called: it returns the different ones, in order.
 func watchTable(t *testing.T, ns string) (stop func() [][]string) {
 	end, result := make(chan struct{}), make(chan [][]string, 1)
+	all := [][]string{readTable(t, ns)}
 	go func() {
-		var all [][]string
 		defer func() { result <- all }()
 		for last := false; ; {
 			out, err := lab.Try(ns, "ipvsadm", "-Sn")
@@ -121,7 +121,7 @@ func watchTable(t *testing.T, ns string) (stop func() [][]string) {
 				t.Error(err)
 				return
 			}
-			if len(all) == 0 || !slices.Equal(all[len(all)-1], table) {
+			if !slices.Equal(all[len(all)-1], table) {
 				all = append(all, table)
 			}
 			if last {
