@@ -19,9 +19,10 @@ func TestReplaceAll(t *testing.T) {
 		l := newLoad(t, n, 100_000, 2)
 		k := newKeeping(t, n.Director)
 		design := newDesign(n, nil)
+		drain := "1h"
 		with := func(backends ...tcpBackend) tcpService {
 			s := design.web
-			s.pulse, s.drain, s.backends = `interval = "300ms", timeout = "5s"`, "7s", backends
+			s.pulse, s.drain, s.backends = `interval = "300ms", timeout = "5s"`, drain, backends
 			return s
 		}
 		all := design.web.backends
@@ -50,7 +51,8 @@ func TestReplaceAll(t *testing.T) {
 			dead[i].addr = netip.AddrPortFrom(dead[i].addr.Addr(), 81)
 		}
 		stop = l.ask(first.addr)
-		k.declare(with(dead...))
+		declared := slices.Clone(dead)
+		k.declare(with(declared...))
 		for i := range dead {
 			dead[i].weight = 0
 		}
@@ -71,6 +73,8 @@ func TestReplaceAll(t *testing.T) {
 			t.Errorf("status:\n%s", text)
 		}
 
+		drain = "1s" // which is over
+		k.declare(with(declared...))
 		k.wantTable("after the drain time", with(dead...))
 		k.declare(first)
 		k.wantTable("with live ones once more", first)
