@@ -128,13 +128,13 @@ func inNamespace(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// waitFor waits up to 10 s until the table is that of a file: wait-for FILE; or until a file has a text: wait-for FILE TEXT.
+// waitFor waits until the table is that of a file: wait-for FILE; or until a file has a text: wait-for FILE TEXT.
 func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: wait-for FILE [TEXT]")
 	}
 	var got string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if len(args) == 2 {
 			if got = readIfThere(ts, args[0]); strings.Contains(got, args[1]) {
 				return
@@ -146,7 +146,7 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 			return
 		}
 	}
-	ts.Fatalf("after 10 s it is still:\n%s", got)
+	ts.Fatalf("after %v it is still:\n%s", patience, got)
 }
 
 // readIfThere returns the text of a file that may not be there yet.
@@ -158,7 +158,7 @@ func readIfThere(ts *testscript.TestScript, name string) string {
 	return string(text)
 }
 
-// shows waits up to 10 s until the status of the gorb at s/sock has a line that matches: shows PATTERN.
+// shows waits until the status of the gorb at s/sock has a line that matches: shows PATTERN.
 func shows(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: shows PATTERN")
@@ -166,12 +166,12 @@ func shows(ts *testscript.TestScript, neg bool, args []string) {
 	pattern, err := regexp.Compile("(?m)" + args[0])
 	ts.Check(err)
 	var got string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if got, err = lab.Try(ts.Getenv("NS"), "gorb", "status", "--state-dir", ts.MkAbs("state"), "--socket", ts.MkAbs("s/sock")); err == nil && pattern.MatchString(got) {
 			return
 		}
 	}
-	ts.Fatalf("after 10 s no line matches %s:\n%s", args[0], got)
+	ts.Fatalf("after %v no line matches %s:\n%s", patience, args[0], got)
 }
 
 // sendSignal sends a signal to the gorb that has the lock of a state directory: signal HUP|KILL|TERM|STOP|CONT STATE.
