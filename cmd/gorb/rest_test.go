@@ -27,7 +27,7 @@ const restAt = "http://127.0.0.1:4672"
 
 // restRequest makes a request of the API in the story's network namespace, and wants a status; the body of the answer is its
 // standard output: rest CODE METHOD PATH [BODY [ARGUMENT OF CURL...]]. Far does it from the namespace far$NS, and until-rest
-// does it again for up to 10 s.
+// does it again until it has that status.
 func restRequest(ts *testscript.TestScript, neg bool, args []string) {
 	if got := restStatus(ts, ts.Getenv("NS"), neg, args); got != args[0] {
 		ts.Fatalf("the status is %s, want %s", got, args[0])
@@ -42,12 +42,12 @@ func farRequest(ts *testscript.TestScript, neg bool, args []string) {
 
 func untilRest(ts *testscript.TestScript, neg bool, args []string) {
 	var got string
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if got = restStatus(ts, ts.Getenv("NS"), neg, args); got == args[0] {
 			return
 		}
 	}
-	ts.Fatalf("after 10 s the status is still %s, want %s", got, args[0])
+	ts.Fatalf("after %v the status is still %s, want %s", patience, got, args[0])
 }
 
 // restStatus is the status of the answer, or why there is none.
@@ -61,6 +61,7 @@ func restStatus(ts *testscript.TestScript, ns string, neg bool, args []string) s
 
 // restCurl is a command line that prints the body of an answer, and its status as standard error.
 func restCurl(method, path string, bodyAndArgs ...string) []string {
+	path = patient(method, path)
 	if strings.HasPrefix(path, "/") {
 		path = restAt + path
 	}
