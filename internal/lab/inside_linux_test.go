@@ -84,7 +84,7 @@ func TestNamespace(t *testing.T) {
 				t.Fatal(err)
 			}
 			own := fmt.Sprintf("net:[%d]", inode)
-			for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+			for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
 				link, _ := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", long.Process.Pid))
 				if link == own {
 					break
@@ -141,10 +141,10 @@ func TestOrphans(t *testing.T) {
 	}
 }
 
-// await waits up to 10 s for a condition.
+// await waits up to a minute for a condition.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited in vain for %s", what)
 		}

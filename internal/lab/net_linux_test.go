@@ -81,7 +81,7 @@ func ask(t *testing.T, ns, addr string) string {
 	var answer []byte
 	err := Do(ns, func() error {
 		// net.Dialer may race addresses in goroutines of its own, but not with a single address.
-		c, err := net.DialTimeout("tcp", addr, 5*time.Second)
+		c, err := net.DialTimeout("tcp", addr, 30*time.Second)
 		if err != nil {
 			return err
 		}
