@@ -31,10 +31,10 @@ const mostNamed = 100
 // newEventFilter reads ?type=a,b and ?service=x, each once or more.
 func newEventFilter(query url.Values) (eventFilter, error) {
 	var f eventFilter
-	bad := func(path, message string) (eventFilter, error) {
+	bad := func(name, message string) (eventFilter, error) {
 		return f, &Failure{
 			Code: http.StatusUnprocessableEntity, Message: "what was sent cannot be used",
-			Problems: []Problem{{Path: path, Message: message}},
+			Problems: []Problem{{Path: "query." + name, Message: message}},
 		}
 	}
 	for name := range query {

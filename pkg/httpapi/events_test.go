@@ -129,11 +129,11 @@ func TestEventsAreResumed(t *testing.T) {
 func TestEventsRefuse(t *testing.T) {
 	h := NewHub(EventLimits{})
 	for query, want := range map[string]string{
-		"type=backends":                   `type: "backends" is no type of event; the types are service, backend, override, table, source, removal, config, ready`,
-		"type=gap":                        `type: "gap" is no type of event; the types are service, backend, override, table, source, removal, config, ready`,
-		"type=":                           `type: "" is no type of event; the types are service, backend, override, table, source, removal, config, ready`,
-		"types=backend":                   "types: unknown; known are last_event_id, service, type",
-		strings.Repeat("service=x&", 101): "service: over 100 services are named; ask for all",
+		"type=backends":                   `query.type: "backends" is no type of event; the types are service, backend, override, table, source, removal, config, ready`,
+		"type=gap":                        `query.type: "gap" is no type of event; the types are service, backend, override, table, source, removal, config, ready`,
+		"type=":                           `query.type: "" is no type of event; the types are service, backend, override, table, source, removal, config, ready`,
+		"types=backend":                   "query.types: unknown; known are last_event_id, service, type",
+		strings.Repeat("service=x&", 101): "query.service: over 100 services are named; ask for all",
 	} {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", "/events?"+query, nil))

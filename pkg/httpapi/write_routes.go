@@ -98,9 +98,7 @@ func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, repl
 				return step{}, err
 			}
 			if !has(body, "host") {
-				f := Fail(http.StatusBadRequest, errMissing)
-				f.Problems = []Problem{{Path: "host", Message: "missing; a backend needs one"}}
-				return step{}, f
+				return step{}, missing(at, "host", "missing; a backend needs one")
 			}
 			return step{}, a.absent(c, object{at.service, ""}, "there is no service "+at.service)
 		}
@@ -116,7 +114,7 @@ func (a *api) put(ctx context.Context, c *caller, at object, q *WriteQuery, repl
 		case err != nil:
 			return step{}, err
 		case at.backend != "" && portless(at, at.serviceIn(tried, was)):
-			return step{}, Fail(http.StatusBadRequest, errMissing)
+			return step{}, missing(at, "port", "0 is no port that a connection gets through to; without it that of the service counts")
 		case there && sameObject(at, was, at.serviceIn(tried, was), body):
 			if !over.lastsAnew(set, sameObject(at, without, at.serviceIn(tried, was), body)) {
 				return step{result: ResultUnchanged}, nil
@@ -145,6 +143,13 @@ func exists(at object, wrong error) *Failure {
 	if w, ok := errors.AsType[*Failure](wrong); ok {
 		f.Problems = append(f.Problems, w.Problems...)
 	}
+	return f
+}
+
+// missing is that an object has not what GORB wanted.
+func missing(at object, key, why string) *Failure {
+	f := Fail(http.StatusBadRequest, errMissing)
+	f.Problems = []Problem{{Path: spec.Override{Service: at.service, Backend: at.backend}.PathOf(key), Message: why}}
 	return f
 }
 

@@ -97,7 +97,8 @@ func TestWrites(t *testing.T) {
 		{"DELETE /service/new", "", "404 unable to locate specified object [there is no new]", ""},
 
 		// In GORB's order: what is wrong with the body is said before what is there or missing.
-		{"PUT /service/gone/b", `{"port": 80}`, "400 endpoint information is missing [host: missing; a backend needs one]", ""},
+		{"PUT /service/web/b", `{"host": "10.1.0.2", "port": 0}`, "400 endpoint information is missing [services.web.backends.b.port: 0 is no port that a connection gets through to; without it that of the service counts]", ""},
+		{"PUT /service/gone/b", `{"port": 80}`, "400 endpoint information is missing [services.gone.backends.b.host: missing; a backend needs one]", ""},
 		{"PUT /service/gone/b", `{"port": 80, "host": "10.3.0.1"}`, "404 unable to locate specified object [there is no service gone]", ""},
 	} {
 		method, target, _ := strings.Cut(tt.do, " ")

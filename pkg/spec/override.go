@@ -120,6 +120,9 @@ func (o Override) Label() string {
 	return label
 }
 
+// PathOf is what problems call a key of the object: "services.web.backends.a.port".
+func (o Override) PathOf(key string) string { return append(o.path(), key).String() }
+
 func (o Override) path() path {
 	if o.Backend == "" {
 		return path{"services", o.Service}
