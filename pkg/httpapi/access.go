@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
-	"golang.org/x/time/rate"
 
 	"github.com/gorb-io/gorb/pkg/spec"
 )
@@ -45,14 +44,13 @@ type Access struct {
 	policy   atomic.Pointer[policy] // nil: no configuration has been read yet
 	attempts attempts
 	crypt    crypt
-	voice    *rate.Limiter // what is refused is logged no faster than this
-	unsaid   atomic.Int64  // refusals that were not logged
+	refusals *voice // says what is refused
 }
 
 // NewAccess returns an Access without a configuration: over the socket everything may be done, over TCP one may ask for
 // /livez and /readyz.
 func NewAccess(log zerolog.Logger, now func() time.Time) *Access {
-	a := &Access{log: log.With().Str("component", "api").Logger(), now: now, voice: rate.NewLimiter(rate.Every(10*time.Second), 10)}
+	a := &Access{log: log.With().Str("component", "api").Logger(), now: now, refusals: newVoice()}
 	_, _ = rand.Read(a.crypt.key[:]) // it never fails
 	a.crypt.turn = make(chan struct{}, 1)
 	return a
@@ -129,23 +127,21 @@ func (a *Access) Allow(r *http.Request, n Need) (Who, *Failure) {
 
 // tell logs a refusal: who and what, and nothing that the request brought but where it leads.
 func (a *Access) tell(r *http.Request, q asking, v verdict) {
-	if !a.voice.AllowN(a.now(), 1) {
-		a.unsaid.Add(1)
+	if !a.refusals.may(a.now()) {
 		return
 	}
 	e := a.log.Warn().Str("from", q.from).Str("method", cut(r.Method)).Str("path", cut(r.URL.Path)).Int("status", v.code).Str("why", v.log)
 	if q.given.name != "" {
 		e = e.Str("who", q.given.name)
 	}
-	if n := a.unsaid.Swap(0); n > 0 {
-		e = e.Int64("others", n)
-	}
-	e.Msg("a request is refused")
+	a.refusals.say(e, "a request is refused")
 }
 
 // cut makes text that a stranger sent short enough to be shown.
-func cut(s string) string {
-	const most = 100
+func cut(s string) string { return cutAt(s, 100) }
+
+// cutAt is the beginning of a text that is longer than so many bytes.
+func cutAt(s string, most int) string {
 	if len(s) > most {
 		return s[:most] + "..."
 	}

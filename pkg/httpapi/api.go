@@ -32,13 +32,14 @@ type api struct {
 	planning chan struct{} // of capacity one: full while a plan is made
 	large    chan struct{} // of capacity one: full while a large document for a plan is read and used
 	log      zerolog.Logger
+	unkept   *voice // of changes that the audit could not take
 }
 
 // New returns the routes of a daemon, for Serve. What they are GET /openapi.json says.
 func New(d Daemon, o Options) http.Handler {
 	mux := http.NewServeMux()
 	a := &api{
-		daemon: d, access: o.Access, resolver: o.Resolver, log: o.Log,
+		daemon: d, access: o.Access, resolver: o.Resolver, log: o.Log, unkept: newVoice(),
 		planning: make(chan struct{}, 1), large: make(chan struct{}, 1),
 	}
 	a.huma = newHuma(mux, d.Version(), a.answered)

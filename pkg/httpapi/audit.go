@@ -89,6 +89,23 @@ func (a *api) keep(c *caller, f *Failure) {
 	}
 	// Also for a client that has gone.
 	if _, err := a.daemon.Record(context.WithoutCancel(c.Context()), e); err != nil {
-		a.log.Error().Err(err).Msg("a change is not in the audit")
+		a.logUnkept(c, &e, err)
 	}
+}
+
+// maxUnkeptText is how long a text is at most in the line of what the audit could not take; it is as in the audit.
+const maxUnkeptText = 1 << 10
+
+// logUnkept has in the log what the audit could not take, as where the disk is full: who did what, and what came of it. Of
+// the request it has the path alone.
+func (a *api) logUnkept(c *caller, e *sources.Entry, why error) {
+	if !a.unkept.may(time.Now()) {
+		return
+	}
+	line := a.log.Error().Err(why).Str("who", e.Who).Str("from", e.From).
+		Str("method", c.Method).Str("path", cutAt(c.URL.Path, maxUnkeptText))
+	if e.Object != "" {
+		line = line.Str("object", cutAt(e.Object, maxUnkeptText))
+	}
+	a.unkept.say(line.Int("status", e.Status).Str("result", cutAt(e.Result, maxUnkeptText)), "a change is not in the audit")
 }

@@ -1,15 +1,20 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
 
 	"github.com/gorb-io/gorb/pkg/sources"
 )
@@ -146,6 +151,53 @@ func TestAuditOfRefusals(t *testing.T) {
 	if stored(f) != "" || len(f.List()) > 0 {
 		t.Errorf("stored is %s", stored(f))
 	}
+}
+
+// TestAuditOnAFullDisk has changes that neither the disk nor the audit can take: the log has whose they were and what came of
+// them, nothing that is secret, and no more lines than of other refusals.
+func TestAuditOnAFullDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := over(t, web)
+		defer f.end()
+		f.full = fmt.Errorf("audit: %w", syscall.ENOSPC)
+		f.writes = func([]sources.Write) error { return fmt.Errorf("override of web/a: %w", syscall.ENOSPC) }
+		var log bytes.Buffer
+		h := New(f, Options{Access: open(), Log: zerolog.New(&log)})
+		for _, tt := range []struct {
+			do, body, want string
+		}{
+			{
+				"PATCH /service/web/a?reason=private", `{"pulse": {"type": "tcp", "args": {"send": "private"}}}`,
+				`"path":"/service/web/a","object":"web/a","status":507,"result":"override of web/a: no space left on device"`,
+			},
+			{"DELETE /service/web/a?if=private", "", `"path":"/service/web/a","object":"web/a","status":422,"result":"what was sent cannot be used\nquery.if: unknown query parameter"`},
+			{"POST /overrides", `{"kind": "hide", "service": "mail"}`, `"path":"/overrides","object":"mail","status":507,"result":"override of web/a: no space left on device"`},
+			{"POST /reload", "", `"path":"/reload","status":200,"result":"done"`},
+		} {
+			log.Reset()
+			method, target, _ := strings.Cut(tt.do, " ")
+			exchange(h, method, target, tt.body)
+			want := `{"level":"error","error":"audit: no space left on device","who":"uid 0 (root)","from":"socket, pid 4321","method":"` +
+				method + `",` + tt.want + `,"message":"a change is not in the audit"}` + "\n"
+			if d := cmp.Diff(want, log.String()); d != "" {
+				t.Errorf("%s (-want +got):\n%s", tt.do, d)
+			}
+		}
+		time.Sleep(time.Hour)
+		log.Reset()
+		for range 1000 {
+			exchange(h, "POST", "/reload", "")
+		}
+		if got := strings.Count(log.String(), "\n"); got != 10 {
+			t.Errorf("%d lines, want 10", got)
+		}
+		time.Sleep(time.Hour)
+		log.Reset()
+		exchange(h, "POST", "/reload", "")
+		if !strings.Contains(log.String(), `"result":"done","others":990,`) {
+			t.Errorf("the log: %s", log.String())
+		}
+	})
 }
 
 // TestAuditOfAFault has a change whose handler panics, before something is stored.

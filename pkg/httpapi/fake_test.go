@@ -46,6 +46,7 @@ type fakeDaemon struct {
 	// writes goes before each writing of overrides.
 	writes func(writes []sources.Write) error
 	broken error // what Reload fails with
+	full   error // what Record fails with
 
 	mu     sync.Mutex // guards what follows
 	asked  []string
@@ -103,6 +104,13 @@ func (f *fakeDaemon) Write(ctx context.Context, writes []sources.Write, e *sourc
 		}
 	}
 	return f.OverrideStore.Write(ctx, writes, e)
+}
+
+func (f *fakeDaemon) Record(ctx context.Context, e sources.Entry) (uint64, error) {
+	if f.full != nil {
+		return 0, f.full
+	}
+	return f.OverrideStore.Record(ctx, e)
 }
 
 func (f *fakeDaemon) Kernel(_ context.Context, s *spec.Service, _ *spec.Backend) (Kernel, error) {

@@ -127,7 +127,7 @@ func serve(t *testing.T, h http.Handler, log io.Writer) (*Client, func() error) 
 // withRoutes is an API that has routes of a test, as it has its own.
 func withRoutes(d Daemon, log io.Writer, add func(a *api)) http.Handler {
 	mux := http.NewServeMux()
-	a := &api{daemon: d, access: open(), log: zerolog.New(log)}
+	a := &api{daemon: d, access: open(), log: zerolog.New(log), unkept: newVoice()}
 	a.huma = newHuma(mux, "v1", a.answered)
 	a.huma.UseMiddleware(a.enter)
 	add(a)
