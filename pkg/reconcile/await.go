@@ -47,10 +47,20 @@ func (r *Reconciler) Await(ctx context.Context, serial uint64, services ...strin
 	return p.outcome(serial, services), err
 }
 
+// Failing returns what failed in the newest pass over a service; nothing: nothing did. The list is shared, and not to be
+// changed. It waits for no pass, and may be called from anywhere.
+func (r *Reconciler) Failing(service string) []error {
+	if errs, there := r.progress.failing.Load(service); there {
+		return errs.([]error)
+	}
+	return nil
+}
+
 // progress is how far the passes have followed what was declared, and what became of it. Run's goroutine writes it, and
 // whoever awaits something reads it.
 type progress struct {
-	over chan struct{} // closed when Run has ended
+	over    chan struct{} // closed when Run has ended
+	failing sync.Map      // from the name of a service to the []error of its records; what nothing fails in is not in it
 
 	mu         sync.Mutex // guards everything below
 	began      bool       // some Desired was followed
@@ -119,7 +129,9 @@ func (p *progress) note(d *spec.Desired, follows bool, r *Report, unread error) 
 	p.done.add(d.Serial, r)
 	p.unread = unread
 	if unread == nil {
-		p.records.replace(fresh, r.scope)
+		for _, name := range p.records.replace(fresh, r.scope) {
+			p.publishLocked(name)
+		}
 	}
 	if !follows {
 		return
@@ -130,6 +142,15 @@ func (p *progress) note(d *spec.Desired, follows bool, r *Report, unread error) 
 		close(p.gates[n].open)
 	}
 	p.gates = slices.Delete(p.gates, 0, n)
+}
+
+// publishLocked has those know what fails in a service who do not wait for the lock.
+func (p *progress) publishLocked(name string) {
+	if errs := p.records.errs(name); len(errs) > 0 {
+		p.failing.Store(name, errs)
+	} else {
+		p.failing.Delete(name)
+	}
 }
 
 // outcome returns what became of services; none: of all.

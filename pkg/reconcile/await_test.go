@@ -175,6 +175,65 @@ func TestAwaitIsOfItsServices(t *testing.T) {
 	})
 }
 
+// TestFailing has the kernel refuse what is declared of one service and then take it, and refuse it again when the service
+// goes elsewhere and then away: whoever asks is told at any time, without waiting, and nothing of other services.
+func TestFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := startBench(t, Memory{})
+		var refuse atomic.Bool
+		b.Fail = func(op kernel.Op) error {
+			if op.DestKey == dest("10.1.0.2:80") && refuse.Load() {
+				return syscall.EINVAL
+			}
+			return nil
+		}
+		other := webService("10.1.0.1:80").Services[0]
+		other.Name, other.Port = "other", 81
+		n := uint64(0)
+		declare := func(d *spec.Desired, weight uint32) {
+			t.Helper()
+			s := other
+			s.Backends = append([]spec.Backend(nil), other.Backends...)
+			s.Backends[0].Weight = weight
+			d.Services = append([]spec.Service{s}, d.Services...)
+			n++
+			b.desired <- serial(n, d)
+			synctest.Wait()
+		}
+		expect := func(when, want string) {
+			t.Helper()
+			b.reconciler.progress.mu.Lock() // as a pass that takes its time may
+			defer b.reconciler.progress.mu.Unlock()
+			got := fmt.Sprint(errors.Join(b.reconciler.Failing("web")...))
+			if !strings.Contains(got, want) || len(b.reconciler.Failing("other")) > 0 {
+				t.Errorf("%s: web %s; other %v", when, got, b.reconciler.Failing("other"))
+			}
+		}
+		expect("before anything came", "<nil>")
+		declare(webService("10.1.0.1:80"), 1)
+		expect("done", "<nil>")
+		refuse.Store(true)
+		declare(webService("10.1.0.1:80", "10.1.0.2:80"), 1)
+		expect("refused", "add 10.1.0.2:80 to tcp 10.0.0.1:80: ")
+		declare(webService("10.1.0.1:80", "10.1.0.2:80"), 2)
+		expect("while the other changes", "add 10.1.0.2:80 to ")
+		refuse.Store(false)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		expect("tried again", "<nil>")
+		refuse.Store(true)
+		moved := webService("10.1.0.1:80", "10.1.0.2:80")
+		moved.Services[0].Port = 82
+		declare(moved, 2)
+		expect("elsewhere", "add 10.1.0.2:80 to tcp 10.0.0.1:82: ")
+		declare(&spec.Desired{Gorb: spec.Gorb{Resync: 30 * time.Second}}, 2)
+		refuse.Store(false)
+		time.Sleep(5 * time.Minute)
+		synctest.Wait()
+		expect("gone", "<nil>")
+	})
+}
+
 // TestAwaitRemoved has a service removed that has nothing to drain: what was done is told though nothing is left of it.
 func TestAwaitRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

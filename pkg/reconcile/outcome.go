@@ -25,34 +25,58 @@ type records struct {
 	named map[string][]kernel.ServiceKey // one that moves has two
 }
 
-// replace puts what a pass says in place of what was known of the services in scope; nil: of all.
-func (s *records) replace(fresh map[kernel.ServiceKey]*record, scope map[kernel.ServiceKey]bool) {
+// replace puts what a pass says in place of what was known of the services in scope; nil: of all. It returns the names of
+// those in which something failed before, or does now.
+func (s *records) replace(fresh map[kernel.ServiceKey]*record, scope map[kernel.ServiceKey]bool) (failed []string) {
 	if scope == nil {
+		for _, rec := range s.of {
+			failed = rec.failed(failed)
+		}
 		clear(s.of)
 		clear(s.named)
 	}
 	if len(s.of) > 0 {
 		for key := range scope {
-			s.drop(key)
+			failed = s.drop(key).failed(failed)
 		}
 	}
 	for key, rec := range fresh {
-		s.drop(key)
+		failed = rec.failed(s.drop(key).failed(failed))
 		s.of[key] = rec
 		s.named[rec.name] = append(s.named[rec.name], key)
 	}
+	return failed
 }
 
-func (s *records) drop(key kernel.ServiceKey) {
+// drop forgets what was known at a key, and returns it; nil: nothing.
+func (s *records) drop(key kernel.ServiceKey) *record {
 	rec := s.of[key]
 	if rec == nil {
-		return
+		return nil
 	}
 	delete(s.of, key)
 	keys := slices.DeleteFunc(s.named[rec.name], func(k kernel.ServiceKey) bool { return k == key })
 	if s.named[rec.name] = keys; len(keys) == 0 {
 		delete(s.named, rec.name)
 	}
+	return rec
+}
+
+// failed adds the name of a service to some, if something failed in it.
+func (r *record) failed(names []string) []string {
+	if r == nil || len(r.errs) == 0 {
+		return names
+	}
+	return append(names, r.name)
+}
+
+// errs are what failed in a service.
+func (s *records) errs(name string) []error {
+	var errs []error
+	for _, key := range s.named[name] {
+		errs = append(errs, s.of[key].errs...)
+	}
+	return errs
 }
 
 // add adds what is known of services to an outcome; none: of all.
