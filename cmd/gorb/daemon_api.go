@@ -36,6 +36,7 @@ type reconciling interface {
 	Busy() time.Duration
 	Plan(ctx context.Context, desired *spec.Desired, flush bool) (*reconcile.Plan, error)
 	Await(ctx context.Context, serial uint64, services ...string) (reconcile.Outcome, error)
+	Failing(service string) []error
 	Look(ctx context.Context, services ...string) error
 }
 

@@ -84,21 +84,34 @@ func (a daemonAPI) Settled(ctx context.Context, serial uint64, service string) (
 	for _, op := range o.Ops {
 		s.Operations = append(s.Operations, op.String())
 	}
-	for _, err := range o.Errs {
-		if errors.Is(err, kernel.ErrUncertain) { // it may be done, and the next pass sees
-			s.Held = append(s.Held, err.Error())
+	refused, uncertain := refusals(o.Errs)
+	s.Refused, s.Held = refused, append(s.Held, uncertain...)
+	for _, w := range o.Waiting {
+		s.Waiting = newWaitingReason(w)
+	}
+	return s, err
+}
+
+// refusals are those among what failed, and what may be done all the same, which the next pass sees.
+func refusals(failed []error) (refused []httpapi.Refusal, uncertain []string) {
+	for _, err := range failed {
+		if errors.Is(err, kernel.ErrUncertain) {
+			uncertain = append(uncertain, err.Error())
 			continue
 		}
 		r := httpapi.Refusal{Reason: err.Error()}
 		if failed, ok := errors.AsType[*kernel.OpError](err); ok {
 			r.Backend, r.Missing = failed.Op.DestKey.Addr, failed.Op.Kind == kernel.AddService
 		}
-		s.Refused = append(s.Refused, r)
+		refused = append(refused, r)
 	}
-	for _, w := range o.Waiting {
-		s.Waiting = newWaitingReason(w)
-	}
-	return s, err
+	return refused, uncertain
+}
+
+// Refused is what the kernel refused of a service in the newest pass over it.
+func (a daemonAPI) Refused(service string) []httpapi.Refusal {
+	refused, _ := refusals(a.reconciler.Failing(service))
+	return refused
 }
 
 // Look has what the kernel has of a service read, and put right.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorb-io/gorb/pkg/httpapi"
 	"github.com/gorb-io/gorb/pkg/kernel"
 )
 
@@ -44,6 +45,11 @@ func TestRefusedBefore(t *testing.T) {
 	case <-time.After(20 * time.Second):
 		t.Fatal("the file does not count")
 	}
+	eventually(t, "the service says what the kernel refuses of the file", func() bool {
+		var is httpapi.ServiceInfo
+		w.want(200, "GET", "/service/web", "", &is)
+		return strings.Contains(is.Refused, "no such scheduler")
+	})
 	w.want(200, "PATCH", "/service/web", `{"drain": "7s"}`, nil)
 	w.want(200, "PATCH", "/service/web/a", `{"weight": 0}`, nil)
 	drains.Store(true)

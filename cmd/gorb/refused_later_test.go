@@ -14,7 +14,8 @@ import (
 // TestRefusedAfterItsAnswer has the kernel refuse a change whose answer did not wait for it: it stays, the status and the
 // object say what is missing, and it is done once the kernel takes it.
 func TestRefusedAfterItsAnswer(t *testing.T) {
-	w := newAPIWorld(t, "[services.web]\nhost = \"10.0.0.1\"\nport = 80\n[services.web.backends.a]\nhost = \"10.1.0.1\"\nport = 80\npulse = { type = \"none\" }\n")
+	w := newAPIWorld(t, "[services.web]\nhost = \"10.0.0.1\"\nport = 80\n[services.web.backends.a]\nhost = \"10.1.0.1\"\nport = 80\npulse = { type = \"none\" }\n"+
+		"[services.web.backends.b]\nhost = \"10.1.0.2\"\nport = 80\npulse = { type = \"none\" }\n")
 	var takes atomic.Bool
 	answered := make(chan struct{})
 	w.refuse(func(op kernel.Op) error {
@@ -32,6 +33,11 @@ func TestRefusedAfterItsAnswer(t *testing.T) {
 	if code != 202 {
 		t.Fatalf("%d %s", code, text)
 	}
+	refused := func(path, want string) bool {
+		var is struct{ Refused string }
+		w.want(200, "GET", path, "", &is)
+		return strings.Contains(is.Refused, want) && (is.Refused == "") == (want == "")
+	}
 	weights := func() (declared, has uint32) {
 		var is httpapi.BackendInfo
 		w.want(200, "GET", "/service/web/a", "", &is)
@@ -46,6 +52,11 @@ func TestRefusedAfterItsAnswer(t *testing.T) {
 		w.want(200, "GET", "/status", "", &s)
 		return strings.Contains(strings.Join(s.Table.Problems, "\n"), "no such weight")
 	})
+	for path, want := range map[string]string{"/service/web": "no such weight", "/service/web/a": "no such weight", "/service/web/b": ""} {
+		if !refused(path, want) {
+			t.Errorf("%s does not say %q", path, want)
+		}
+	}
 	if declared, has := weights(); declared != 7 || has != 100 {
 		t.Errorf("the weight is declared as %d, and the kernel has %d", declared, has)
 	}
@@ -58,5 +69,6 @@ func TestRefusedAfterItsAnswer(t *testing.T) {
 		_, has := weights()
 		return has == 7
 	})
+	eventually(t, "nothing is refused any more", func() bool { return refused("/service/web", "") && refused("/service/web/a", "") })
 	w.want(200, "GET", "/overrides/web/a", "", nil)
 }

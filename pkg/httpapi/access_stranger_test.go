@@ -19,6 +19,7 @@ func TestStrangersSeeLess(t *testing.T) {
 	health := serviceHealth("web", 1)
 	health.Backends[0].Name = "a"
 	f.health = []ServiceHealth{health}
+	f.refused = map[string][]Refusal{"web": {{Missing: true, Reason: "no such scheduler"}}}
 	h := New(f, Options{Access: access(t, spec.API{Anonymous: true, Trust: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/24")}}), Log: zerolog.Nop()})
 	for target, body := range map[string]string{"/service/web": `{"pulse": {"interval": "7s"}}`, "/service/web/a": `{"weight": 7}`} {
 		if w := exchange(h, "PATCH", target+"?reason=private", body); w.Code != 200 {
@@ -26,8 +27,8 @@ func TestStrangersSeeLess(t *testing.T) {
 		}
 	}
 	told := map[string][]string{
-		"/service/web":   {`"override": {`, "private"},
-		"/service/web/a": {`"override": {`, "private", `"held_for": "the page"`, `"why": "down since`, `"text": "HTTP 503`},
+		"/service/web":   {`"override": {`, "private", `"refused": "no such`},
+		"/service/web/a": {`"override": {`, "private", `"refused": "no such`, `"held_for": "the page"`, `"why": "down since`, `"text": "HTTP 503`},
 	}
 	for place, known := range map[string]bool{
 		"the socket": true, "loopback": true, "a network in `trust`": true, "loopback, by a proxy": false, "elsewhere": false,

@@ -41,6 +41,8 @@ type fakeDaemon struct {
 	unread error
 	// settled says what became of a service; nil: all is as it is declared, and nothing was done.
 	settled func(ctx context.Context, serial uint64, service string) (Settled, error)
+	// refused is what the kernel refuses of a service.
+	refused map[string][]Refusal
 	// planned says what a configuration comes to; nil: nothing.
 	planned func(d *spec.Desired) (*Plan, error)
 	// writes goes before each writing of overrides.
@@ -123,6 +125,8 @@ func (f *fakeDaemon) Settled(ctx context.Context, serial uint64, service string)
 	}
 	return f.settled(ctx, serial, service)
 }
+
+func (f *fakeDaemon) Refused(service string) []Refusal { return f.refused[service] }
 
 func (f *fakeDaemon) Look(_ context.Context, service string) error {
 	f.mu.Lock()

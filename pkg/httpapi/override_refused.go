@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"strings"
 
@@ -32,13 +33,20 @@ func (a *api) overridesNow(ctx context.Context, list []sources.StoredOverride) [
 			}
 			known[o.Service] = s
 		}
-		o.Refused = strings.Join(s.refusedOf(d.Service(o.Service), o.Backend), "; ")
+		o.Refused = refusedOf(s.Refused, d.Service(o.Service), o.Backend)
 	}
 	return out
 }
 
-// refusedOf are the kernel's reasons not to have a backend of a service, or with "" anything of the service, as it is declared.
-func (s *Settled) refusedOf(service *spec.Service, backend string) []string {
+// mostReasons is how many reasons are told of one object, as a service may have thousands of backends; the rest are counted.
+const mostReasons = 10
+
+// refusedOf is why the kernel refuses, of what it does of a service, a backend, or with "" anything of the service, as it is
+// declared; "": it does not.
+func refusedOf(refused []Refusal, service *spec.Service, backend string) string {
+	if len(refused) == 0 {
+		return ""
+	}
 	var at netip.AddrPort
 	if service != nil && backend != "" {
 		if b := service.Backend(backend); b != nil {
@@ -46,10 +54,13 @@ func (s *Settled) refusedOf(service *spec.Service, backend string) []string {
 		}
 	}
 	var reasons []string
-	for _, r := range s.Refused {
+	for _, r := range refused {
 		if backend == "" || r.Missing || at.IsValid() && r.Backend == at {
 			reasons = append(reasons, r.Reason)
 		}
 	}
-	return reasons
+	if n := len(reasons) - mostReasons; n > 0 {
+		reasons = append(reasons[:mostReasons], fmt.Sprintf("and %d more", n))
+	}
+	return strings.Join(reasons, "; ")
 }

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/gorb-io/gorb/pkg/reconcile"
 	"github.com/gorb-io/gorb/pkg/spec"
@@ -70,5 +72,47 @@ func TestOverrideThatTheKernelRefuses(t *testing.T) {
 	want["web in_force"], want["web/a in_force"] = "", ""
 	if d := cmp.Diff(want, told()); d != "" {
 		t.Errorf("while no pass has followed (-want +got):\n%s", d)
+	}
+}
+
+// TestObjectThatTheKernelRefuses has the kernel refuse what is declared, be it by no override: the service says all of it, and
+// a backend what is of it or keeps its service from being there. Where nothing is refused, nothing is said.
+func TestObjectThatTheKernelRefuses(t *testing.T) {
+	backend := func(at string) Refusal { return Refusal{Backend: netip.MustParseAddrPort(at), Reason: "add " + at} }
+	var many []Refusal
+	for range 12 {
+		many = append(many, backend("10.1.0.9:80"))
+	}
+	for name, tt := range map[string]struct {
+		refused []Refusal
+		want    map[string]string // what is not in it says nothing
+	}{
+		"nothing":                {nil, nil},
+		"the service":            {[]Refusal{{Missing: true, Reason: "no"}}, map[string]string{"/service/web": "no", "/service/web/a": "no", "/service/web/b": "no"}},
+		"an edit of the service": {[]Refusal{{Reason: "no"}}, map[string]string{"/service/web": "no"}},
+		"a backend":              {[]Refusal{backend("10.1.0.1:8080")}, map[string]string{"/service/web": "add 10.1.0.1:8080", "/service/web/a": "add 10.1.0.1:8080"}},
+		"both": {[]Refusal{{Reason: "no"}, backend("10.1.0.1:8080")}, map[string]string{
+			"/service/web": "no; add 10.1.0.1:8080", "/service/web/a": "add 10.1.0.1:8080",
+		}},
+		"one that leaves": {[]Refusal{backend("10.1.0.9:80")}, map[string]string{"/service/web": "add 10.1.0.9:80"}},
+		"many":            {many, map[string]string{"/service/web": strings.Repeat("add 10.1.0.9:80; ", 10) + "and 2 more"}},
+	} {
+		f := over(t, web+"[services.web.backends.b]\nhost = \"10.1.0.2\"\nport = 8080\n[services.mail]\nhost = \"10.0.0.2\"\nport = 25\n")
+		f.refused = map[string][]Refusal{"web": tt.refused}
+		h := routes(f)
+		got := map[string]string{}
+		for _, path := range []string{"/service/web", "/service/web/a", "/service/web/b", "/service/mail"} {
+			w := exchange(h, "GET", path, "")
+			var is struct{ Refused *string }
+			if err := json.Unmarshal(w.Body.Bytes(), &is); err != nil || w.Code != http.StatusOK {
+				t.Fatal(name, path, w.Body, err)
+			}
+			if is.Refused != nil {
+				got[path] = *is.Refused
+			}
+		}
+		if d := cmp.Diff(tt.want, got, cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("%s is refused (-want +got):\n%s", name, d)
+		}
 	}
 }

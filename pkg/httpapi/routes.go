@@ -34,6 +34,9 @@ type Reconciler interface {
 	// Settled waits until a pass over a service has followed the configuration of a serial, or a later one. The error is
 	// that of the context, or that the daemon ends.
 	Settled(ctx context.Context, serial uint64, service string) (Settled, error)
+	// Refused is what the kernel refused of a service in the newest pass over it; nothing: nothing. It waits for no pass, and
+	// takes next to no time where nothing is.
+	Refused(service string) []Refusal
 	// Look has what the kernel has of a service read, and put right. The error is as that of Settled.
 	Look(ctx context.Context, service string) error
 }

@@ -62,13 +62,13 @@ func (a *api) getService(ctx context.Context, c *caller, in *OfService) (*reply[
 	said := a.said.of(d, s)
 	info := ServiceInfo{
 		Options: said.options, Health: health.share(), Backends: said.backends, State: health.ServiceState,
-		Override: a.overrideOf(object{s.Name, ""}), HeldFor: a.daemon.HeldFor(s.Name, ""),
+		Refused: refusedOf(a.daemon.Refused(s.Name), s, ""), Override: a.overrideOf(object{s.Name, ""}), HeldFor: a.daemon.HeldFor(s.Name, ""),
 	}
 	if k, err := a.daemon.Kernel(ctx, s, nil); err == nil {
 		info.Effective, info.Statistics = k.Service, k.Statistics
 	}
 	if c.who.Stranger {
-		info.Override, info.HeldFor = nil, ""
+		info.Refused, info.Override, info.HeldFor = "", nil, ""
 	}
 	return &reply[ServiceInfo]{Status: http.StatusOK, ETag: said.tag, Body: info}, nil
 }
@@ -87,7 +87,8 @@ func (a *api) getBackend(ctx context.Context, c *caller, in *OfBackend) (*reply[
 		return nil, err
 	}
 	info := BackendInfo{
-		Options: spec.HideSecrets(s.BackendOptionsJSON(b)), Override: a.overrideOf(object{s.Name, b.Name}), HeldFor: a.daemon.HeldFor(s.Name, b.Name),
+		Options: spec.HideSecrets(s.BackendOptionsJSON(b)), Refused: refusedOf(a.daemon.Refused(s.Name), s, b.Name),
+		Override: a.overrideOf(object{s.Name, b.Name}), HeldFor: a.daemon.HeldFor(s.Name, b.Name),
 	}
 	for _, h := range health.Backends {
 		if h.Name == b.Name {
@@ -98,7 +99,7 @@ func (a *api) getBackend(ctx context.Context, c *caller, in *OfBackend) (*reply[
 		info.Effective, info.Statistics = &k.Backend.EffectiveBackend, &k.Backend.Statistics
 	}
 	if c.who.Stranger {
-		info.Override, info.HeldFor = nil, ""
+		info.Refused, info.Override, info.HeldFor = "", nil, ""
 		info.Health.Why = ""
 		if last := info.Health.Last; last != nil { // what the program of a check printed, say, or the answer of a server
 			info.Health.Last = &CheckResult{At: last.At, TookMS: last.TookMS, Outcome: last.Outcome}

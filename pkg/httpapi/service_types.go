@@ -16,6 +16,7 @@ type ServiceInfo struct {
 	Effective  *EffectiveService `json:"effective" doc:"What the kernel has; null: nothing, or it cannot be read."`
 	State      ServiceState      `json:"state" doc:"How it is, by its backends."`
 	Statistics *Statistics       `json:"statistics" doc:"What it has carried; null as effective."`
+	Refused    string            `json:"refused,omitempty" doc:"Why the kernel refuses what is declared of it or its backends; none: it does not. gorb tries again."`
 	Override   *Override         `json:"override,omitempty" doc:"What is written over the sources; none: nothing."`
 	HeldFor    string            `json:"held_for,omitempty" doc:"The source that leaves it out, where its removal is held."`
 }
@@ -27,6 +28,7 @@ type BackendInfo struct {
 	Effective  *EffectiveBackend `json:"effective" doc:"What the kernel has; null: nothing, or it cannot be read."`
 	Health     BackendHealth     `json:"health" doc:"How it is, by its checks."`
 	Statistics *Statistics       `json:"statistics" doc:"What it has carried; null as effective."`
+	Refused    string            `json:"refused,omitempty" doc:"Why the kernel refuses what is declared of it, or to have its service; none: it does not. gorb tries again."`
 	Override   *Override         `json:"override,omitempty" doc:"What is written over the sources; none: nothing."`
 	HeldFor    string            `json:"held_for,omitempty" doc:"The source that leaves it out, where its removal is held."`
 }
