@@ -45,6 +45,8 @@ type fakeDaemon struct {
 	refused map[string][]Refusal
 	// planned says what a configuration comes to; nil: nothing.
 	planned func(d *spec.Desired) (*Plan, error)
+	// looksTo is the revision of the last overrides that anybody looks at; nil: of all.
+	looksTo *uint64
 	// writes goes before each writing of overrides.
 	writes func(writes []sources.Write) error
 	broken error // what Reload fails with
@@ -88,6 +90,10 @@ func (f *fakeDaemon) Desired() *spec.Desired {
 func (f *fakeDaemon) Await(ctx context.Context, revision uint64) (sources.Judged, error) {
 	if f.nothing || f.layers == nil {
 		return sources.Judged{Revision: revision, Nothing: sources.ErrNothingYet}, nil
+	}
+	if f.looksTo != nil && revision > *f.looksTo {
+		judged, _ := f.layers.Await(ctx, *f.looksTo)
+		return judged, context.DeadlineExceeded
 	}
 	return f.layers.Await(ctx, revision)
 }

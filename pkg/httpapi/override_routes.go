@@ -181,9 +181,23 @@ func (a *api) takeBack(
 	wrote()
 	c.kept = true
 	wait, _ := patience(q.Wait) // it has been checked
-	status, _, came := a.outcome(ctx, wait, lookedFor{written.Revision, serial, tried}, at.backend, services...)
+	what := lookedFor{written.Revision, serial, tried, at.withoutOverride(tried)}
+	status, _, came := a.outcome(ctx, wait, what, at.backend, services...)
 	a.amend(written.Entry, status, "cleared", came.Pending)
 	return status, came, nil
+}
+
+// withoutOverride is where to look for what waits once nothing is written over an object any more, which for the zero object
+// is all of them; nothing is to be seen of that among the overrides.
+func (o object) withoutOverride(tried *sources.Tried) string {
+	switch {
+	case o == object{}:
+		return "/status"
+	case tried == nil:
+		return o.path() // what it comes to is not known
+	}
+	_, now := o.changed(tried)
+	return o.seen(now)
 }
 
 func noEffect(err error) string { return "it does not go with the sources: " + err.Error() }

@@ -63,7 +63,7 @@ func (a *api) writeOverride(ctx context.Context, c *caller, q *OverrideQuery) (*
 		c.kept = true
 		stored := *written.Now[0]
 		wait, _ := patience(q.Wait) // it has been checked
-		status, looked, came := a.outcome(ctx, wait, lookedFor{written.Revision, serial, tried}, at.backend, at.service)
+		status, looked, came := a.outcome(ctx, wait, lookedFor{written.Revision, serial, tried, "/overrides"}, at.backend, at.service)
 		a.amend(written.Entry, status, "stored", came.Pending)
 		out.Override, out.InKernel = newOverride(stored), came
 		if looked {
@@ -98,6 +98,7 @@ type lookedFor struct {
 	revision uint64         // of the overrides
 	serial   uint64         // of the configuration that was there before
 	tried    *sources.Tried // what is written; nil: that could not be tried
+	see      string         // where to look for it until gorb has
 }
 
 // serial is that of the configuration that counts; 0: there is none.
@@ -122,17 +123,17 @@ func (a *api) outcome(
 	}
 	judged, err := a.daemon.Await(ctx, what.revision)
 	if looked = err == nil; !looked {
-		return later(notLooked, time.Time{}, "/overrides")
+		return later(notLooked, time.Time{}, what.see)
 	}
 	if judged.Desired == nil {
-		return later(sources.ErrNothingYet.Error(), time.Time{}, "/overrides")
+		return later(sources.ErrNothingYet.Error(), time.Time{}, what.see)
 	}
 	for _, service := range services {
-		at, why, until := object{service, backend}, notDone, time.Time{}
+		at, is, why, until := object{service, backend}, judged.Desired.Service(service), notDone, time.Time{}
 		for {
 			done, err := a.daemon.Settled(ctx, judged.Desired.Serial, service)
 			if err != nil {
-				return later(why, until, at.seen(judged.Desired))
+				return later(why, until, at.seen(is))
 			}
 			why, until = done.pending()
 			if reasons := done.refusals(at.changed(what.tried)); len(reasons) > 0 {
@@ -148,7 +149,7 @@ func (a *api) outcome(
 			select {
 			case <-ctx.Done():
 				out.Operations = append(out.Operations, done.Operations...)
-				return later(why, until, at.seen(judged.Desired))
+				return later(why, until, at.seen(is))
 			case <-time.After(lookAgain):
 			}
 		}

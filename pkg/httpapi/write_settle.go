@@ -24,17 +24,17 @@ func (a *api) settle(ctx context.Context, at object, q *WriteQuery, s step, writ
 		Object: at.String(), Result: s.result, Operations: []string{}, Override: a.overrideOf(at),
 		Warnings: newProblems(s.tried.Warnings),
 	}
+	was, now := at.changed(s.tried)
 	judged, err := a.daemon.Await(waiting, written.Revision)
 	if err != nil {
-		return a.later(at, out, notLooked, time.Time{}, judged.Desired), nil
+		return a.later(at, out, notLooked, time.Time{}, now), nil
 	}
 	if judged.Desired == nil {
-		return a.later(at, out, sources.ErrNothingYet.Error(), time.Time{}, nil), nil
+		return a.later(at, out, sources.ErrNothingYet.Error(), time.Time{}, now), nil
 	}
 	if err := a.overtaken(ctx, at, s, written, judged); err != nil {
 		return nil, err
 	}
-	was, now := at.changed(s.tried)
 	told, reasons := a.followed(waiting, at, out, following{judged.Desired, judged.Desired.Serial != s.serial, was, now})
 	if len(reasons) > 0 {
 		return nil, a.refused(ctx, at, q, written, reasons)
@@ -78,13 +78,14 @@ type following struct {
 
 // followed waits until the kernel has what is declared of an object, and answers; or returns why the kernel refuses it.
 func (a *api) followed(ctx context.Context, at object, out Written, f following) (*reply[Written], []string) {
+	is := f.desired.Service(at.service)
 	for {
 		done, err := a.daemon.Settled(ctx, f.desired.Serial, at.service)
 		switch {
 		case err != nil && out.Pending == "":
-			return a.later(at, out, notDone, time.Time{}, f.desired), nil
+			return a.later(at, out, notDone, time.Time{}, is), nil
 		case err != nil:
-			return a.later(at, out, out.Pending, out.Until, f.desired), nil
+			return a.later(at, out, out.Pending, out.Until, is), nil
 		}
 		if f.asked { // else nothing was asked of the kernel, and they are of what was before
 			out.Operations = append([]string{}, done.Operations...)
@@ -98,11 +99,11 @@ func (a *api) followed(ctx context.Context, at object, out Written, f following)
 			if done.Draining > 0 {
 				out.Pending = fmt.Sprintf("backends that leave: %d; they go when they have no connections", done.Draining)
 			}
-			return &reply[Written]{Status: http.StatusOK, ETag: at.tag(f.desired.Service(at.service)), Body: out}, nil
+			return &reply[Written]{Status: http.StatusOK, ETag: at.tag(is), Body: out}, nil
 		}
 		select {
 		case <-ctx.Done():
-			return a.later(at, out, waits, until, f.desired), nil
+			return a.later(at, out, waits, until, is), nil
 		case <-time.After(lookAgain):
 		}
 	}
@@ -138,20 +139,20 @@ const (
 	notDone   = "it is stored, and no pass has come to it yet"
 )
 
-// later answers that a change is stored, and where to look for the rest.
-func (a *api) later(at object, out Written, why string, until time.Time, d *spec.Desired) *reply[Written] {
-	out.Pending, out.Until, out.See = why, until, at.seen(d)
+// later answers that a change is stored, and where to look for the rest, by the service as it is to be.
+func (a *api) later(at object, out Written, why string, until time.Time, is *spec.Service) *reply[Written] {
+	out.Pending, out.Until, out.See = why, until, at.seen(is)
 	return &reply[Written]{Status: http.StatusAccepted, Location: out.See, Body: out}
 }
 
-// seen is where to look for what waits of an object: where it is declared there, else at its service, and of a service that
-// leaves in the plan.
-func (o object) seen(d *spec.Desired) string {
+// seen is where to look for what waits of an object, by its service as it is to be, nil: it is to go: where it is declared
+// there, else at its service, and of a service that leaves in the plan.
+func (o object) seen(is *spec.Service) string {
 	service := object{o.service, ""}
 	switch {
-	case d == nil || o.isIn(d.Service(o.service)):
+	case o.isIn(is):
 		return o.path()
-	case service.isIn(d.Service(o.service)):
+	case service.isIn(is):
 		return service.path()
 	}
 	return "/plan"
