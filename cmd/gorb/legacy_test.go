@@ -120,6 +120,21 @@ func TestInterfaceThatIsMissing(t *testing.T) {
 	}
 }
 
+// TestDefaultFileThatIsMissing is warned of, with what becomes of the table: by -f it is emptied.
+func TestDefaultFileThatIsMissing(t *testing.T) {
+	for flush, want := range map[bool]string{
+		false: "the configuration is empty; what gorb made before stays until it appears",
+		true:  "the configuration is empty; by -f every service in the kernel is removed, whoever made it",
+	} {
+		var log strings.Builder
+		d := daemon{log: zerolog.New(&log), unlisted: true, flush: flush}
+		d.announce(&holding{})
+		if !strings.Contains(log.String(), want+`"}`) {
+			t.Errorf("-f=%t: %s", flush, &log)
+		}
+	}
+}
+
 // wantTable waits until the kernel has a table.
 func (w *apiWorld) wantTable(want string) {
 	w.t.Helper()

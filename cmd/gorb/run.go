@@ -30,7 +30,7 @@ without it.
 A SOURCE is a file, a directory, an http or https URL, or consul://HOST:PORT/PATH. Each is
 a layer, and a later one wins, field by field; [[sources]] in a file names more, with
 intervals, credentials and the like. Without SOURCE it reads ` + defaultFile + `; where
-that is missing, nothing is declared and nothing is touched until it appears.
+that is missing, nothing is declared, and but for -f nothing is touched until it appears.
 
 A source that is bad or away changes nothing: the log says why, and its last good content
 stays in force. At the start files must be there and right; a URL or Consul is waited
@@ -170,8 +170,7 @@ func (d *daemon) finish(first, next *spec.Desired) (*spec.Desired, error) {
 func (d *daemon) announce(table *holding) {
 	d.log.Info().Str("version", version).Int("pid", os.Getpid()).Msg("gorb keeps this table")
 	if d.unlisted {
-		d.log.Warn().Str("file", defaultFile).Msg("the file is missing, so the configuration is empty; " +
-			"what gorb made before stays until it appears")
+		d.log.Warn().Str("file", defaultFile).Msg("the file is missing, so the configuration is empty; " + d.unlistedTable())
 	}
 	if err := d.files.checkInterface(); err != nil {
 		d.log.Warn().Err(err).Msg("-i names an interface that has no address for services without host; a configuration with one would be refused")
@@ -182,6 +181,14 @@ func (d *daemon) announce(table *holding) {
 	if table.unstored != nil {
 		d.log.Warn().Err(table.unstored).Msg("what is gorb's already is kept, and nothing is made that could not be remembered")
 	}
+}
+
+// unlistedTable says what becomes of the table while the default file is missing.
+func (d *daemon) unlistedTable() string {
+	if d.flush {
+		return "by -f every service in the kernel is removed, whoever made it"
+	}
+	return "what gorb made before stays until it appears"
 }
 
 // announced has it logged where neighbours could not be told of addresses. Without a host, nil, there is nothing to tell.
