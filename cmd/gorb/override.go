@@ -45,7 +45,7 @@ outlives a restart.
 
 OBJECT is SERVICE or SERVICE/BACKEND. KEY is that of the file, and VALUE as TOML writes it,
 or a bare word such as dr or 10.0.0.1. Tables take dotted keys. With --file the object
-comes as JSON instead.
+comes as JSON instead. The gorb that is asked looks up a name in host, once.
 
 There is at most one override of an object that lasts: a set or hide replaces the one before,
 a patch is merged into it. With --ttl it is another one, which lies over that and ends by

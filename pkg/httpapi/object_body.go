@@ -8,24 +8,14 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/gorb-io/gorb/pkg/spec"
 )
 
-// Resolver finds the addresses of a name; *net.Resolver does.
-type Resolver interface {
-	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
-}
-
-// resolveTime is how long a name may take to be resolved.
-const resolveTime = 5 * time.Second
-
-// objectBody reads an object, or a patch of one, as GORB's users write it, and returns it with the keys of the file. A name
-// in host is resolved, once: the address is what counts, and the name is kept beside it.
+// objectBody reads an object, or a patch of one, as GORB's users write it, and returns it with the keys of the file and
+// addresses for names.
 func (a *api) objectBody(ctx context.Context, c *caller, at object, kind spec.OverrideKind) ([]byte, error) {
 	text, err := readBody(c.Request, mediaMergePatch, "application/x-www-form-urlencoded") // which is what curl -d says
 	if err != nil {
@@ -35,36 +25,7 @@ func (a *api) objectBody(ctx context.Context, c *caller, at object, kind spec.Ov
 	if err != nil {
 		return nil, asGORB(err)
 	}
-	if sent.Host == "" {
-		return sent.Body, nil
-	}
-	addr, err := a.resolve(ctx, sent.Host)
-	if err != nil {
-		return nil, &Failure{
-			Code: http.StatusBadRequest, Message: err.Error(),
-			Problems: []Problem{{Path: "host", Message: fmt.Sprintf("%q cannot be resolved", sent.Host)}},
-		}
-	}
-	return sent.Resolved(addr), nil
-}
-
-// resolve finds the address of a name, an IPv4 one first as GORB had it.
-func (a *api) resolve(ctx context.Context, name string) (netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, resolveTime)
-	defer cancel()
-	all, err := a.resolver.LookupNetIP(ctx, "ip", name)
-	if err != nil {
-		return netip.Addr{}, err
-	}
-	for _, addr := range all {
-		if addr = addr.Unmap(); addr.Is4() {
-			return addr, nil
-		}
-	}
-	if len(all) == 0 {
-		return netip.Addr{}, fmt.Errorf("lookup %s: no such host", name)
-	}
-	return all[0].WithZone(""), nil
+	return a.resolved(ctx, sent)
 }
 
 // readBody reads the body of a request, which is JSON whatever of the other types it says to be.

@@ -23,6 +23,10 @@ func (a *api) writeOverride(ctx context.Context, c *caller, q *OverrideQuery) (*
 	}
 	change.TTL, change.Reason, change.By = cmp.Or(change.TTL, q.TTL), cmp.Or(change.Reason, q.Reason), cmp.Or(change.By, c.who.Name)
 	c.at, c.reason = object{change.Service, change.Backend}, change.Reason
+	var err error
+	if change.Body, err = a.resolved(ctx, change.about()); err != nil {
+		return nil, err
+	}
 	o, err := change.override(time.Now())
 	if err != nil {
 		return nil, err
@@ -157,12 +161,15 @@ func (a *api) outcome(
 	return http.StatusOK, looked, out
 }
 
+// about is what is written, of which object.
+func (c Change) about() spec.Override {
+	return spec.Override{Kind: spec.OverrideKind(c.Kind), Service: c.Service, Backend: c.Backend, Body: c.Body}
+}
+
 // override makes of what was sent what is stored.
 func (c Change) override(now time.Time) (spec.Override, error) {
-	o := spec.Override{
-		Kind: spec.OverrideKind(c.Kind), Service: c.Service, Backend: c.Backend,
-		Body: c.Body, Reason: c.Reason, By: c.By, At: now,
-	}
+	o := c.about()
+	o.Reason, o.By, o.At = c.Reason, c.By, now
 	if bytes.Equal(bytes.TrimSpace(c.Body), []byte("null")) {
 		o.Body = nil
 	}

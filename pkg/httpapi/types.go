@@ -119,7 +119,7 @@ type Change struct {
 	Kind    string          `json:"kind" enum:"set,patch,hide"`
 	Service string          `json:"service"`
 	Backend string          `json:"backend,omitempty" doc:"None: the service itself."`
-	Body    json.RawMessage `json:"body,omitempty" doc:"The object, with the keys of the file; none for hide."`
+	Body    json.RawMessage `json:"body,omitempty" doc:"The object, with the keys of the file; none for hide. A name in host is looked up, once."`
 	Reason  string          `json:"reason,omitempty"`
 	By      string          `json:"by,omitempty"`
 	TTL     string          `json:"ttl,omitempty" doc:"How long it lasts: \"1h30m\"; \"\": until it is cleared."`

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -56,6 +57,53 @@ func TestExplainHostName(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, fields[:2]); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestHostNames: names are the caller's to resolve, and stand beside their addresses then.
+func TestHostNames(t *testing.T) {
+	for _, tt := range []struct{ from, names, resolved string }{
+		{
+			`set web {"host": "web.example", "port": 80}`, "services.web.host=web.example",
+			`{"host":"10.0.0.1","host_name":"web.example","port":80}`,
+		},
+		{`set web/a {"host": "localhost", "weight": 1.50}`, "services.web.backends.a.host=localhost", `{"host":"10.0.0.2","host_name":"localhost","weight":1.50}`},
+		{`patch web {"host": "web.example", "host_name": null}`, "services.web.host=web.example", `{"host":"10.0.0.1","host_name":"web.example"}`},
+		{
+			`set web {"host": "fd00::1", "backends": {"b.1": {"host": "web.example", "host_name": "old"}, "a": {"host": "localhost"}, "c": {"host": "10.0.0.3"}}}`,
+			`services.web.backends.a.host=localhost services.web.backends."b.1".host=web.example`,
+			`{"backends":{"a":{"host":"10.0.0.2","host_name":"localhost"},"b.1":{"host":"10.0.0.1","host_name":"web.example"},"c":{"host":"10.0.0.3"}},"host":"fd00::1"}`,
+		},
+		{
+			`patch web {"backends": {"a": null, "b": {"host": "web.example"}, "c": "web.example"}}`, "services.web.backends.b.host=web.example",
+			`{"backends":{"a":null,"b":{"host":"10.0.0.1","host_name":"web.example"},"c":"web.example"}}`,
+		},
+		{`set web {"host": "other.example"}`, "services.web.host=other.example", `{"host":"other.example"}`},
+		// None.
+		{`set web {"host": "10.0.0.2", "host_name": "web.example"}`, "", ""},
+		{`set web {"host": "10.0.0.300", "backends": {"a": {"host": "a:80"}, "b": {"Host": "web.example"}}}`, "", ""},
+		{`set web/a {"backends": {"a": {"host": "web.example"}}}`, "", ""},
+		{`set web {"pulse": {"args": {"host": "web.example"}}}`, "", ""},
+		{`set web {"host": "web.example", "host": "web.example"}`, "", ""},
+		{`set web {"host": "web.example"`, "", ""},
+		{`set web ["web.example"]`, "", ""},
+		{`hide web {"host": "web.example"}`, "", ""},
+		{`hide web`, "", ""},
+	} {
+		o := over(tt.from)[0]
+		var names []string
+		for _, n := range o.HostNames() {
+			names = append(names, n.Path+"="+n.Name)
+		}
+		if tt.resolved == "" {
+			tt.resolved = string(o.Body)
+		}
+		got := o.Resolved(map[string]netip.Addr{
+			"web.example": netip.MustParseAddr("::ffff:10.0.0.1"), "localhost": netip.MustParseAddr("10.0.0.2"),
+		})
+		if diff := cmp.Diff([2]string{tt.names, tt.resolved}, [2]string{strings.Join(names, " "), string(got.Body)}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.from, diff)
+		}
 	}
 }
 

@@ -4,18 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"net/netip"
 	"slices"
 	"strings"
 )
-
-// Published is a body as GORB published them, in the schema of the file.
-type Published struct {
-	Body []byte // the object in JSON, with the keys of the file
-	// Host is a name that the body has for a host, for the caller to resolve: Resolved takes the address. As it is the
-	// body is refused. "": the host is an address, or left out.
-	Host string
-}
 
 // FromPublished puts the body of an override, as clients of GORB write them, into the schema of the file. Both
 // generations are taken: "address" is "host", and what stands in a pulse and not in its args is in them. The names that
@@ -25,8 +16,8 @@ type Published struct {
 // away, and so does "host": "" of a service. All else stays, for the schema to judge. A backend within the body of a
 // service is no matter of GORB's. The error is Problems.
 //
-// What comes of it stays as it is when it is put in again.
-func FromPublished(o Override) (Published, error) {
+// What comes of it stays as it is when it is put in again. A host may still be a name in it: see HostNames.
+func FromPublished(o Override) (Override, error) {
 	object := o.path()
 	doc := &Document{name: o.Label(), format: JSON, at: object, override: &change{kind: o.Kind, object: object}}
 	t := translation{Override: o, report: new(report), at: object}
@@ -35,23 +26,10 @@ func FromPublished(o Override) (Published, error) {
 		t.object(root)
 	}
 	if !t.empty() {
-		return Published{}, t.problems([]*Document{doc})
+		return Override{}, t.problems([]*Document{doc})
 	}
-	p := Published{Body: compactJSON(root)}
-	if name, ok := root["host"].(string); ok && IsHostName(name) {
-		p.Host = name
-	}
-	return p, nil
-}
-
-// Resolved returns the body with the address that its name was resolved to, and the name beside it.
-func (p Published) Resolved(a netip.Addr) []byte {
-	root, err := parseJSON(string(p.Body), nil, new(report))
-	if err != nil || p.Host == "" { // the body is FromPublished's own
-		return p.Body
-	}
-	root["host"], root["host_name"] = a.Unmap().String(), p.Host
-	return compactJSON(root)
+	o.Body = compactJSON(root)
+	return o, nil
 }
 
 func compactJSON(root map[string]any) []byte {
