@@ -145,6 +145,7 @@ func FuzzDecodeStored(f *testing.F) {
 
 func FuzzMergeBodies(f *testing.F) {
 	f.Add([]byte(`{"a":{"b":1}}`), []byte(`{"a":{"c":[2]},"d":null}`))
+	f.Add([]byte(`{"host":"a","host_name":"b","backends":{"c":{"host_name":"d"}}}`), []byte(`{"host":"e","backends":{"c":{"host":null}}}`))
 	f.Fuzz(func(t *testing.T, under, over []byte) {
 		tidied := func(body []byte) ([]byte, bool) {
 			o, err := tidy(spec.Override{Kind: spec.Patch, Service: "a", Body: body})

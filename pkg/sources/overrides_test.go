@@ -149,6 +149,18 @@ func TestOverrideOverAnother(t *testing.T) {
 		},
 		"null on patch":  {patch(`{"port":1}`), patch(`{"port":null}`), `patch {"port":null}`},
 		"patch on patch": {patch(`{"port":1}`), patch(`{"host":"<"}`), `patch {"host":"<","port":1}`},
+		"another host": {
+			patch(`{"host":"a","host_name":"x","backends":{"b":{"host":"c","host_name":"y"},"d":{"host":"e","host_name":"z"}}}`),
+			patch(`{"host":"f","backends":{"b":{"host":"g"},"d":{"port":1}}}`),
+			`patch {"backends":{"b":{"host":"g"},"d":{"host":"e","host_name":"z","port":1}},"host":"f"}`,
+		},
+		"another host by name": {
+			patch(`{"host":"a","host_name":"x"}`), patch(`{"host":"f","host_name":"y"}`), `patch {"host":"f","host_name":"y"}`,
+		},
+		"a header is no host": {
+			patch(`{"pulse":{"args":{"headers":{"host":"a","host_name":"x"}}}}`), patch(`{"pulse":{"args":{"headers":{"host":"f"}}}}`),
+			`patch {"pulse":{"args":{"headers":{"host":"f","host_name":"x"}}}}`,
+		},
 		"tables merge": {
 			patch(`{"pulse":{"type":"http","args":{"path":"/","x":[1,2]}},"flags":"a"}`),
 			patch(`{"pulse":{"args":{"x":[3]}},"flags":{"b":1.50}}`),

@@ -112,8 +112,8 @@ func compactJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// mergeBodies lays a later body over an earlier one: tables merge, values and lists replace, as layers do. Both are
-// JSON objects.
+// mergeBodies lays a later body over an earlier one: tables merge, values and lists replace, as layers do, and the name of
+// another host goes with that. Both are JSON objects.
 func mergeBodies(under, over []byte) ([]byte, error) { return mergeTables(under, over, 0) }
 
 func mergeTables(under, over []byte, depth int) ([]byte, error) {
@@ -124,6 +124,11 @@ func mergeTables(under, over []byte, depth int) ([]byte, error) {
 	var a, b map[string]json.RawMessage
 	if err := errors.Join(json.Unmarshal(under, &a), json.Unmarshal(over, &b)); err != nil {
 		return nil, err
+	}
+	if depth == 0 || depth == 2 { // the object, or a backend in it
+		if _, another := b["host"]; another {
+			delete(a, "host_name")
+		}
 	}
 	for key, value := range b {
 		if was, ok := a[key]; ok && isTable(was) && isTable(value) {
