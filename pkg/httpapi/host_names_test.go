@@ -141,6 +141,69 @@ func TestHostIsThereAlready(t *testing.T) {
 	}
 }
 
+// TestNameGoesWithItsHost has the hosts of a backend change: the name that is shown is that of the address, where there is one.
+func TestNameGoesWithItsHost(t *testing.T) {
+	const whole = `set web {"backends":{"a":{"host":"192.0.2.1","host_name":"moves.example"}},"host":"10.0.0.1","port":80}`
+	const named = `{"host":"192.0.2.2","host_name":"moves.example"}`
+	for _, tt := range []struct {
+		name    string
+		do      []string // the names have other addresses for the last
+		stored  string
+		is      string // the host, and its name
+		outcome string
+	}{
+		{"a name that has another address", []string{
+			`PUT /service/web?replace=true {"host":"10.0.0.1","port":80,"backends":{"a":{"host":"moves.example"}}}`,
+			`PATCH /service/web/a {"host":"moves.example"}`,
+		}, whole + `; patch web/a ` + named, "192.0.2.2 moves.example", "200 changed"},
+		{"it is patched in its service", []string{
+			`PUT /service/web?replace=true {"host":"10.0.0.1","port":80,"backends":{"a":{"host":"moves.example"}}}`,
+			`PATCH /service/web {"backends":{"a":{"host":"moves.example"}}}`,
+		}, whole + `; patch web/a ` + named, "192.0.2.2 moves.example", "200 changed"},
+		{"an address in its service", []string{
+			`PATCH /service/web/a {"host":"moves.example"}`, `PATCH /service/web {"backends":{"a":{"host":"192.0.2.9"}}}`,
+		}, `patch web/a {"host":"192.0.2.9","host_name":null}`, "192.0.2.9 ", "200 changed"},
+		{"the same address in its service", []string{
+			`PATCH /service/web/a {"host":"moves.example"}`, `PATCH /service/web {"backends":{"a":{"host":"192.0.2.1"}}}`,
+		}, `patch web/a {"host":"192.0.2.1","host_name":null}`, "192.0.2.1 ", "200 changed"},
+		{"another that is new in its service", []string{`PATCH /service/web {"backends":{"b":{"host":"192.0.2.9"}}}`}, `set web/b {"host":"192.0.2.9"}`, "10.1.0.1 ", "200 changed"},
+		{"an address as it is", []string{
+			`PATCH /service/web/a {"host":"moves.example"}`, `POST /overrides {"kind":"patch","service":"web","backend":"a","body":{"host":"192.0.2.9"}}`,
+		}, `patch web/a {"host":"192.0.2.9"}`, "192.0.2.9 ", "200"},
+		{"under an address for a while", []string{
+			`PUT /service/web/a?replace=true {"host":"192.0.2.1","port":1}`, `PATCH /service/web/a?ttl=1h {"host":"192.0.2.9"}`,
+			`PATCH /service/web/a {"host":"moves.example"}`,
+		}, `set web/a {"host":"192.0.2.2","host_name":"moves.example","port":1}; patch web/a ` + named, "192.0.2.2 moves.example", "200 changed"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := over(t, web)
+			names := book{"moves.example": {"192.0.2.1"}}
+			h := New(f, Options{Access: open(), Log: zerolog.Nop(), Resolver: names})
+			var got string
+			for i, do := range tt.do {
+				if i == len(tt.do)-1 {
+					names["moves.example"] = []string{"192.0.2.2"}
+				}
+				part := strings.SplitN(do, " ", 3)
+				w := exchange(h, part[0], part[1], part[2])
+				got = told(t, w.Body.Bytes(), w.Code)
+			}
+			var is struct {
+				Options struct {
+					Host     string
+					HostName string `json:"host_name"`
+				}
+			}
+			if err := json.Unmarshal(exchange(h, "GET", "/service/web/a", "").Body.Bytes(), &is); err != nil {
+				t.Fatal(err)
+			}
+			if shown := is.Options.Host + " " + is.Options.HostName; got != tt.outcome || stored(f) != tt.stored || shown != tt.is {
+				t.Errorf("got  %s; %s; %s\nwant %s; %s; %s", got, stored(f), shown, tt.outcome, tt.stored, tt.is)
+			}
+		})
+	}
+}
+
 // lookupTime is how long a counted one takes.
 const lookupTime = 900 * time.Millisecond
 

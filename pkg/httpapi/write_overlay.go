@@ -205,7 +205,9 @@ func common(patch []byte, list ...*sources.StoredOverride) []byte {
 		return nil
 	}
 	maps.DeleteFunc(keys, func(key string, _ json.RawMessage) bool {
-		return key == "backends" || !slices.ContainsFunc(list, func(o *sources.StoredOverride) bool { return speaksOf(o, key) })
+		return key == "backends" || !slices.ContainsFunc(list, func(o *sources.StoredOverride) bool {
+			return speaksOf(o, key) || key == "host_name" && speaksOf(o, "host") // whose name it is
+		})
 	})
 	if len(keys) == 0 {
 		return nil

@@ -109,10 +109,24 @@ func parts(was *spec.Service, whole spec.Override) []sources.Write {
 			w.Override = spec.Override{Service: whole.Service, Backend: name}
 		case was.Backend(name) == nil:
 			w.Kind = spec.Set
+		default:
+			w.Body = withoutFormerName(w.Body)
 		}
 		writes = append(writes, w)
 	}
 	return writes
+}
+
+// withoutFormerName has the name of the former host go when a patch of a backend says another, as that of the body itself
+// does (spec.FromPublished).
+func withoutFormerName(patch []byte) []byte {
+	var keys map[string]json.RawMessage
+	if json.Unmarshal(patch, &keys) != nil || keys["host"] == nil || keys["host_name"] != nil {
+		return patch
+	}
+	keys["host_name"] = json.RawMessage("null")
+	body, _ := json.Marshal(keys) // it was JSON
+	return body
 }
 
 // hideStill has those backends hidden that are there still though what was written of them is taken back, and reports whether
@@ -164,9 +178,13 @@ func (v overlay) leanPatch(w spec.Override, before, after, without *spec.Service
 	}
 	at := object{w.Service, w.Backend}
 	was, is, lasting := shown(at, before), shown(at, after), shown(at, without)
+	name := keys["host_name"]
 	maps.DeleteFunc(keys, func(key string, _ json.RawMessage) bool {
 		return key != "disabled" && !removes(keys[key], stored[key]) && bytes.Equal(was[key], is[key]) && !v.renews(w, key, bytes.Equal(lasting[key], is[key]))
 	})
+	if keys["host"] != nil && name != nil && string(name) != "null" {
+		keys["host_name"] = name // be it the same: that of the former host goes with that
+	}
 	if len(keys) == 0 {
 		return nil
 	}
