@@ -126,6 +126,14 @@ func TestGORBDiffers(t *testing.T) {
 			w.want(200, "DELETE", "/service/web/down", "", nil)
 			w.want(200, "PATCH", "/service/web/a", `{"weight":5,`+unfilled, nil)
 			w.wantTable(strings.Replace(webTable, "-w 100", "-w 5", 1) + fileTable)
+			w.want(200, "PUT", "/service/s", `{"host":"10.0.0.8","port":80,"pulse":{"type":"none"},"backends":{"x":{"host":"10.1.0.8"}}}`, nil)
+			w.want(200, "PATCH", "/service/s/x", `{"weight":5,`+unfilled, nil)
+			w.want(200, "GET", "/service/s/x", "", &after)
+			if !strings.Contains(string(after.Options.Pulse), `"none"`) {
+				t.Errorf("the pulse of the service is not that of the backend: %s", after.Options.Pulse)
+			}
+			w.want(200, "DELETE", "/service/s", "", nil)
+			w.wantTable(strings.Replace(webTable, "-w 100", "-w 5", 1) + fileTable)
 		},
 		"PATCH of a service is there, and leaves its backends": func(_ *testing.T, w *apiWorld) {
 			w.want(200, "PATCH", "/service/web", `{"method":"rr"}`, nil)

@@ -95,7 +95,9 @@ func (t *translation) object(root map[string]any) {
 	t.host(root)
 	if pulse, ok := root["pulse"].(map[string]any); ok {
 		t.at = append(slices.Clip(t.at), "pulse")
-		t.pulse(pulse)
+		if unfilled := t.pulse(pulse); unfilled && len(pulse) == 0 {
+			delete(root, "pulse") // an empty one would take the place of the service's
+		}
 	}
 }
 
@@ -183,10 +185,11 @@ func (t *translation) host(root map[string]any) {
 	}
 }
 
-// pulse translates a health check.
-func (t *translation) pulse(pulse map[string]any) {
+// pulse translates a health check, and reports whether it is of a patch whose client may have filled in none.
+func (t *translation) pulse(pulse map[string]any) (unfilled bool) {
 	t.fold(pulse, publishedPulse)
-	if t.Kind == Patch && pulse["type"] == "" && pulse["args"] == nil { // a client filled in none
+	unfilled = t.Kind == Patch && pulse["type"] == ""
+	if unfilled && pulse["args"] == nil {
 		delete(pulse, "args")
 	}
 	t.leaveOut(pulse, publishedPulse)
@@ -194,7 +197,7 @@ func (t *translation) pulse(pulse map[string]any) {
 		pulse["interval"] = strings.TrimSpace(s)
 	}
 	if !slices.ContainsFunc(publishedArgs, func(key string) bool { _, flat := pulse[key]; return flat }) {
-		return
+		return unfilled
 	}
 	if pulse["args"] == nil {
 		pulse["args"] = map[string]any{}
@@ -204,4 +207,5 @@ func (t *translation) pulse(pulse map[string]any) {
 			t.move(pulse, key, args, key, "args."+key)
 		}
 	}
+	return unfilled
 }
