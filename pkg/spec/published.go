@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -11,9 +12,9 @@ import (
 // FromPublished puts the body of an override, as clients of GORB write them, into the schema of the file. Both
 // generations are taken: "address" is "host", and what stands in a pulse and not in its args is in them. The names that
 // GORB published are taken in any case, as its decoder took them, but for those of args, of which it made a map. What GORB
-// took for left out, such as "host": "", "protocol": "" and in a Set null, is left out, and so are the port 0 of a backend in
-// a Patch, which has no meaning, and an empty pulse there: clients send them with a weight. In a Patch null takes a field
-// away, and so does "host": "" of a service. All else stays, for the schema to judge. A backend within the body of a
+// took for left out, such as "host": "", "protocol": "" and in a Set null, is left out, and so are in a Patch an empty pulse
+// and the port 0 of a backend, which clients send with a weight; where that is meant, null says it. Else in a Patch null takes
+// a field away, and so does "host": "" of a service. All else stays, for the schema to judge. A backend within the body of a
 // service is no matter of GORB's. The error is Problems.
 //
 // What comes of it stays as it is when it is put in again. A host may still be a name in it: see HostNames.
@@ -95,8 +96,8 @@ func (t *translation) object(root map[string]any) {
 	t.host(root)
 	if pulse, ok := root["pulse"].(map[string]any); ok {
 		t.at = append(slices.Clip(t.at), "pulse")
-		if unfilled := t.pulse(pulse); unfilled && len(pulse) == 0 {
-			delete(root, "pulse") // an empty one would take the place of the service's
+		if t.pulse(pulse); t.Kind == Patch && len(pulse) == 0 {
+			delete(root, "pulse") // an empty one would take the place of the service's, or the default's
 		}
 	}
 }
@@ -185,19 +186,18 @@ func (t *translation) host(root map[string]any) {
 	}
 }
 
-// pulse translates a health check, and reports whether it is of a patch whose client may have filled in none.
-func (t *translation) pulse(pulse map[string]any) (unfilled bool) {
+// pulse translates a health check.
+func (t *translation) pulse(pulse map[string]any) {
 	t.fold(pulse, publishedPulse)
-	unfilled = t.Kind == Patch && pulse["type"] == ""
-	if unfilled && pulse["args"] == nil {
-		delete(pulse, "args")
+	if t.Kind == Patch && pulse["type"] == "" {
+		dropUnfilled(pulse)
 	}
 	t.leaveOut(pulse, publishedPulse)
 	if s, ok := pulse["interval"].(string); ok && strings.TrimSpace(s) != "" {
 		pulse["interval"] = strings.TrimSpace(s)
 	}
 	if !slices.ContainsFunc(publishedArgs, func(key string) bool { _, flat := pulse[key]; return flat }) {
-		return unfilled
+		return
 	}
 	if pulse["args"] == nil {
 		pulse["args"] = map[string]any{}
@@ -207,5 +207,15 @@ func (t *translation) pulse(pulse map[string]any) (unfilled bool) {
 			t.move(pulse, key, args, key, "args."+key)
 		}
 	}
-	return unfilled
+}
+
+// dropUnfilled takes out of a pulse what its client filled in no more than its type.
+func dropUnfilled(pulse map[string]any) {
+	unfilled := func(_ string, v any) bool { return v == nil || v == "" }
+	maps.DeleteFunc(pulse, unfilled)
+	if args, ok := pulse["args"].(map[string]any); ok {
+		if maps.DeleteFunc(args, unfilled); len(args) == 0 {
+			delete(pulse, "args")
+		}
+	}
 }
