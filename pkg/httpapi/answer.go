@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -33,18 +34,30 @@ type Problem struct {
 }
 
 func (f *Failure) Error() string {
-	text := f.Message
+	var text strings.Builder
+	text.WriteString(f.Message)
 	for _, p := range f.Problems {
-		text += "\n"
+		text.WriteString("\n")
 		if p.Source != "" {
-			text += p.Source + ": "
+			text.WriteString(p.Source + ": ")
 		}
 		if p.Path != "" {
-			text += p.Path + ": "
+			text.WriteString(p.Path + ": ")
 		}
-		text += p.Message
+		text.WriteString(p.Message)
 	}
-	return text
+	return text.String()
+}
+
+// maxProblems is how many problems an answer names, as package spec does; it counts the rest.
+const maxProblems = 100
+
+// foremost is a list of problems that an answer can have.
+func foremost(list []Problem) []Problem {
+	if n := len(list) - maxProblems; n > 0 {
+		return append(list[:maxProblems:maxProblems], Problem{Message: fmt.Sprintf("and %d more", n)})
+	}
+	return list
 }
 
 // Fail returns a failure with a status.

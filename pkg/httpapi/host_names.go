@@ -54,6 +54,7 @@ func (a *api) resolved(ctx context.Context, o spec.Override) ([]byte, error) {
 		wrong.Problems = append(wrong.Problems, Problem{Path: host.Path, Message: fmt.Sprintf("%q cannot be resolved", host.Name)})
 	}
 	if wrong != nil {
+		wrong.Problems = foremost(wrong.Problems)
 		return nil, wrong
 	}
 	return o.Resolved(addresses).Body, nil

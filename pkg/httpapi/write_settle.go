@@ -59,10 +59,7 @@ func (a *api) unchanged(ctx context.Context, at object, q *WriteQuery, d *spec.D
 	}
 	told, reasons := a.followed(ctx, at, out, following{desired: d, was: at.without(is), now: is})
 	if len(reasons) > 0 {
-		f := Fail(http.StatusInternalServerError, errIPVS)
-		for _, reason := range reasons {
-			f.Problems = append(f.Problems, Problem{Path: at.String(), Message: reason})
-		}
+		f := kernelRefuses(at, reasons)
 		f.Problems = append(f.Problems, Problem{Message: "nothing was changed: it is so already, and tried again"})
 		return nil, f
 	}
@@ -160,10 +157,7 @@ func (o object) seen(is *spec.Service) string {
 
 // refused takes back a change that the kernel refuses, unless it is to be kept, and says why.
 func (a *api) refused(ctx context.Context, at object, q *WriteQuery, written sources.Written, reasons []string) error {
-	f := Fail(http.StatusInternalServerError, errIPVS)
-	for _, reason := range reasons {
-		f.Problems = append(f.Problems, Problem{Path: at.String(), Message: reason})
-	}
+	f := kernelRefuses(at, reasons)
 	what := "the change is withdrawn"
 	if q.Keep {
 		what = "the change is kept, and tried again"
@@ -174,6 +168,16 @@ func (a *api) refused(ctx context.Context, at object, q *WriteQuery, written sou
 	}
 	f.Problems = append(f.Problems, Problem{Message: what})
 	_ = a.daemon.Amend(written.Entry, f.Code, fmt.Sprintf("%s: %s; %s", f.Message, reasons[0], what)) // the answer says it
+	return f
+}
+
+// kernelRefuses is that the kernel refuses what is declared of an object.
+func kernelRefuses(at object, reasons []string) *Failure {
+	f := Fail(http.StatusInternalServerError, errIPVS)
+	for _, reason := range reasons {
+		f.Problems = append(f.Problems, Problem{Path: at.String(), Message: reason})
+	}
+	f.Problems = foremost(f.Problems)
 	return f
 }
 
