@@ -166,6 +166,9 @@ func TestNameGoesWithItsHost(t *testing.T) {
 		{"the same address in its service", []string{
 			`PATCH /service/web/a {"host":"moves.example"}`, `PATCH /service/web {"backends":{"a":{"host":"192.0.2.1"}}}`,
 		}, `patch web/a {"host":"192.0.2.1","host_name":null}`, "192.0.2.1 ", "200 changed"},
+		{"a name of the address that it has", []string{
+			`PATCH /service/web/a {"host":"same.example"}`,
+		}, `patch web/a {"host":"10.1.0.1","host_name":"same.example"}`, "10.1.0.1 same.example", "200 changed"},
 		{"another that is new in its service", []string{`PATCH /service/web {"backends":{"b":{"host":"192.0.2.9"}}}`}, `set web/b {"host":"192.0.2.9"}`, "10.1.0.1 ", "200 changed"},
 		{"an address as it is", []string{
 			`PATCH /service/web/a {"host":"moves.example"}`, `POST /overrides {"kind":"patch","service":"web","backend":"a","body":{"host":"192.0.2.9"}}`,
@@ -177,7 +180,7 @@ func TestNameGoesWithItsHost(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := over(t, web)
-			names := book{"moves.example": {"192.0.2.1"}}
+			names := book{"moves.example": {"192.0.2.1"}, "same.example": {"10.1.0.1"}}
 			h := New(f, Options{Access: open(), Log: zerolog.Nop(), Resolver: names})
 			var got string
 			for i, do := range tt.do {
@@ -272,6 +275,22 @@ func TestNamesAreBounded(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestANameThatManyHave: of one name that cannot be looked up many hosts may be, of which the answer names some.
+func TestANameThatManyHave(t *testing.T) {
+	const many = 20_000
+	backends := make(map[string]any)
+	for i := range many {
+		backends[fmt.Sprint("b", i)] = map[string]any{"host": "gone.example"}
+	}
+	body, _ := json.Marshal(map[string]any{"backends": backends})
+	a := &api{resolver: someNames}
+	_, err := a.resolved(t.Context(), spec.Override{Kind: spec.Set, Service: "new", Body: body})
+	f, ok := errors.AsType[*Failure](err)
+	if !ok || len(f.Problems) != maxProblems+1 || f.Problems[maxProblems].Message != fmt.Sprintf("and %d more", many-maxProblems) {
+		t.Errorf("%d problems, %v", len(f.Problems), f.Problems[max(0, len(f.Problems)-1):])
 	}
 }
 

@@ -178,12 +178,15 @@ func (v overlay) leanPatch(w spec.Override, before, after, without *spec.Service
 	}
 	at := object{w.Service, w.Backend}
 	was, is, lasting := shown(at, before), shown(at, after), shown(at, without)
-	name := keys["host_name"]
+	host, name := keys["host"], keys["host_name"]
 	maps.DeleteFunc(keys, func(key string, _ json.RawMessage) bool {
 		return key != "disabled" && !removes(keys[key], stored[key]) && bytes.Equal(was[key], is[key]) && !v.renews(w, key, bytes.Equal(lasting[key], is[key]))
 	})
-	if keys["host"] != nil && name != nil && string(name) != "null" {
+	switch named := name != nil && string(name) != "null"; {
+	case named && keys["host"] != nil:
 		keys["host_name"] = name // be it the same: that of the former host goes with that
+	case named && keys["host_name"] != nil && host != nil:
+		keys["host"] = host // be it the same: it is what has the name
 	}
 	if len(keys) == 0 {
 		return nil
