@@ -44,6 +44,9 @@ func (a *api) whyAbsent(over overlay, o *sources.StoredOverride, at object) stri
 	if at.backend != "" {
 		path += "/" + Segment(at.backend)
 	}
+	if alone := []sources.StoredOverride{*o}; takesAway(o) && o.Ends() && a.isThereWithout(alone, at) {
+		return "an override hides it for a while; a PUT of it, or DELETE " + path + "?ending=true, brings it back"
+	}
 	if takesAway(o) && a.isIdle(over, at) {
 		return "an override hides it, and nothing declares it"
 	}
@@ -51,6 +54,15 @@ func (a *api) whyAbsent(over overlay, o *sources.StoredOverride, at object) stri
 		return "an override hides it; a PUT of it, or DELETE " + path + ", brings it back"
 	}
 	return "what is written over it has no effect; GET " + path + " says why"
+}
+
+// isThereWithout reports whether an object would be there without some overrides.
+func (a *api) isThereWithout(some []sources.StoredOverride, at object) bool {
+	if len(some) == 0 {
+		return false
+	}
+	tried, err := a.daemon.TryWrites(clears(some)...)
+	return err == nil && at.isIn(at.serviceIn(tried, nil))
 }
 
 // isIdle reports whether an object would not be there either without what is written over it, though its service is.

@@ -38,7 +38,7 @@ func TestAbsent(t *testing.T) {
 			{"DELETE /service/web?ttl=1h", "200 hidden", "hide web for 1h0m0s"},
 			{"DELETE /service/web?ttl=2h&reason=longer", "200 hidden", "hide web for 2h0m0s (longer)"},
 			{"DELETE /service/web/a?ttl=1h", "200 hidden", "hide web for 2h0m0s (longer); hide web/a for 1h0m0s"},
-			{"DELETE /service/web/x?ttl=1h", gone + "[there is no web/x] [web: an override hides it; a PUT of it, or DELETE /overrides/web, brings it back]", "hide web for 2h0m0s (longer); hide web/a for 1h0m0s"},
+			{"DELETE /service/web/x?ttl=1h", gone + "[there is no web/x] [web: an override hides it for a while; a PUT of it, or DELETE /overrides/web?ending=true, brings it back]", "hide web for 2h0m0s (longer); hide web/a for 1h0m0s"},
 			{"DELETE /service/web", "200 hidden", "hide web"},
 			{"DELETE /service/web", gone + "[there is no web] [web: an override hides it; a PUT of it, or DELETE /overrides/web, brings it back]", "hide web"},
 		},
@@ -48,6 +48,16 @@ func TestAbsent(t *testing.T) {
 			{"DELETE /service/web/a", "200 hidden", "hide web/a"},
 			{"DELETE /service/web/a", gone + "[there is no web/a]" + hidden, "hide web/a"},
 			{"GET /service/web/a", gone + "[service web has no backend a]" + hidden, "hide web/a"},
+		},
+		"what is written to last, hidden for a while": {
+			{`PUT /service/web/n {"host":"10.1.0.9","port":80}`, "200 created", `set web/n {"host":"10.1.0.9","port":80}`},
+			{"DELETE /service/web/n?ttl=1h", "200 hidden", `set web/n {"host":"10.1.0.9","port":80}; hide web/n for 1h0m0s`},
+			{
+				"GET /service/web/n", gone + "[service web has no backend n] [web/n: an override hides it for a while; a PUT of it, or DELETE /overrides/web/n?ending=true, brings it back]",
+				`set web/n {"host":"10.1.0.9","port":80}; hide web/n for 1h0m0s`,
+			},
+			{"DELETE /overrides/web/n?ending=true", "200", `set web/n {"host":"10.1.0.9","port":80}`},
+			{"GET /service/web/n", "200", `set web/n {"host":"10.1.0.9","port":80}`},
 		},
 		"what nobody declares, there for a while": {
 			{`PUT /service/web/n?ttl=1h {"host":"10.1.0.9","port":80}`, "200 created", `set web/n {"host":"10.1.0.9","port":80} for 1h0m0s`},

@@ -71,7 +71,7 @@ func TestWritesThatEnd(t *testing.T) {
 		"hidden for a while": {
 			{"PATCH " + a, `{"weight": 7}`, "200 changed", `patch web/a {"weight":7}`},
 			{"DELETE " + a + "?ttl=1h", "", "200 hidden", `patch web/a {"weight":7}; hide web/a for 1h0m0s`},
-			{"PATCH " + a, `{"weight": 5}`, "404 unable to locate specified object [there is no web/a] [web/a: an override hides it; a PUT of it, or DELETE /overrides/web/a, brings it back]", `patch web/a {"weight":7}; hide web/a for 1h0m0s`},
+			{"PATCH " + a, `{"weight": 5}`, "404 unable to locate specified object [there is no web/a] [web/a: an override hides it for a while; a PUT of it, or DELETE /overrides/web/a?ending=true, brings it back]", `patch web/a {"weight":7}; hide web/a for 1h0m0s`},
 			{"PUT " + a + "?ttl=2h", other, "200 created", `patch web/a {"weight":7}; set web/a {"host":"10.1.0.2","port":1} for 2h0m0s`},
 			{"DELETE " + a, "", "200 hidden", `hide web/a`},
 			{"PUT " + a + "?ttl=1h", same, "200 created", `hide web/a; set web/a ` + `{"host":"10.1.0.1","port":8080,"pulse":{"type":"none"}} for 1h0m0s`},
@@ -93,6 +93,8 @@ func TestWritesThatEnd(t *testing.T) {
 			{"PUT /service/m/x", `{"host": "10.1.0.1", "port": 1}`, "200 unchanged", m},
 			{"PUT /service/m/x?replace=true", `{"host": "10.1.0.1", "port": 1, "weight": 3}`, "200 changed", m + `; set m/x {"host":"10.1.0.1","port":1,"weight":3} for 1h0m0s`},
 			{"PUT /service/m/y", `{"host": "10.1.0.2", "port": 1}`, "200 created", m + `; set m/x {"host":"10.1.0.1","port":1,"weight":3} for 1h0m0s; set m/y {"host":"10.1.0.2","port":1} for 1h0m0s`},
+			{"DELETE /service/m/x", "", "200 hidden", m + `; hide m/x for 1h0m0s; set m/y {"host":"10.1.0.2","port":1} for 1h0m0s`},
+			{"DELETE /service/m/x?ttl=2h", "", "200 hidden", m + `; hide m/x for 2h0m0s; set m/y {"host":"10.1.0.2","port":1} for 1h0m0s`},
 			{"DELETE /service/m/x", "", "200 hidden", m + `; hide m/x for 1h0m0s; set m/y {"host":"10.1.0.2","port":1} for 1h0m0s`},
 			{"PATCH /service/m", `{"method": "rr", "backends": {"y": {"weight": 2}}}`, "200 changed", `set m {"backends":{"x":{"host":"10.1.0.1","port":1}},"host":"10.0.0.2","method":"rr","port":25} for 1h0m0s; hide m/x for 1h0m0s; set m/y {"host":"10.1.0.2","port":1,"weight":2} for 1h0m0s`},
 		},

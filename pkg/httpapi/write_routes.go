@@ -206,12 +206,13 @@ func has(body []byte, key string) bool {
 
 // remove takes an object away: what is written over the sources, also where that has no effect as things are, and where they
 // declare it, it is hidden; for good what was hidden for a while. For a while only what ends goes, and it is hidden where
-// something else brings it, so that all is as it was after that; what is hidden for a while already is so for another.
+// something else brings it; after that it is as what lasts has it. What is hidden for a while already is so for another.
 func (a *api) remove(ctx context.Context, c *caller, at object, q *WriteQuery) (*reply[Written], error) {
 	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
 		hide := sources.Write{Override: at.override(c, q, spec.Hide, nil)}
 		without := a.withoutEnding(over, was)
-		if !at.isIn(was) && !at.isIn(without) && (hide.Ends() || !over.brings(at)) {
+		hidden := at.isIn(without) || !at.isIn(was) && a.isThereWithout(over.about(at).thatEnd(), at)
+		if !at.isIn(was) && !hidden && (hide.Ends() || !over.brings(at)) {
 			return step{}, a.absent(c, at, "there is no "+at.String())
 		}
 		all := over // of a service those of its backends, too
