@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -106,11 +107,11 @@ func TestWriteLaws(t *testing.T) {
 					return Settled{Refused: []Refusal{{Missing: true, Reason: "no"}, {Reason: "no"}}}, nil
 				}
 			}
-			before, was, others := services(), storedWithEnds(f), rest(service, backend, do[2])
+			before, was, kept, others := services(), storedWithEnds(f), inOrder(f), rest(service, backend, do[2])
 			w := exchange(h, do[0], target, body)
 			after := services()
 			what := fmt.Sprintf("%s %s %s (refused %t): %d %s\n%s\n%s\n%s\n%s", do[0], target, body, refused, w.Code, w.Body, was, before, storedWithEnds(f), after)
-			if w.Code == 500 && (after != before || storedWithEnds(f) != was) {
+			if w.Code == 500 && (after != before || inOrder(f) != kept) {
 				r.Fatalf("not withdrawn: %s", what)
 			}
 			if w.Code != 200 && w.Code != 500 && after != before {
@@ -139,4 +140,20 @@ func TestWriteLaws(t *testing.T) {
 			}
 		}
 	})
+}
+
+// inOrder is what is stored, with the keys of each body in order: one that is put back need not have them as they were sent.
+func inOrder(f *fakeDaemon) string {
+	var list []string
+	for _, o := range f.List() {
+		var body any
+		_ = json.Unmarshal(o.Body, &body) // none: there is none
+		text, _ := json.Marshal(body)
+		line := fmt.Sprintf("%s %s %s %s", o.Kind, o.Object(), text, o.Reason)
+		if o.Ends() {
+			line += o.Until.Sub(o.At).Round(time.Minute).String()
+		}
+		list = append(list, line)
+	}
+	return fmt.Sprint(list)
 }
