@@ -44,35 +44,16 @@ func (a *api) whyAbsent(over overlay, o *sources.StoredOverride, at object) stri
 	if at.backend != "" {
 		path += "/" + Segment(at.backend)
 	}
-	if alone := []sources.StoredOverride{*o}; takesAway(o) && o.Ends() && a.isThereWithout(alone, at) {
+	if !takesAway(o) {
+		return "what is written over it has no effect; GET " + path + " says why"
+	}
+	if is, _ := a.without(overlay{*o}, nil); o.Ends() && at.isIn(is) {
 		return "an override hides it for a while; a PUT of it, or DELETE " + path + "?ending=true, brings it back"
 	}
-	if takesAway(o) && a.isIdle(over, at) {
+	if is, known := a.without(over.about(at), nil); known && !at.isIn(is) && (at.backend == "" || is != nil) {
 		return "an override hides it, and nothing declares it"
 	}
-	if takesAway(o) {
-		return "an override hides it; a PUT of it, or DELETE " + path + ", brings it back"
-	}
-	return "what is written over it has no effect; GET " + path + " says why"
-}
-
-// isThereWithout reports whether an object would be there without some overrides.
-func (a *api) isThereWithout(some []sources.StoredOverride, at object) bool {
-	if len(some) == 0 {
-		return false
-	}
-	tried, err := a.daemon.TryWrites(clears(some)...)
-	return err == nil && at.isIn(at.serviceIn(tried, nil))
-}
-
-// isIdle reports whether an object would not be there either without what is written over it, though its service is.
-func (a *api) isIdle(over overlay, at object) bool {
-	tried, err := a.daemon.TryWrites(clears(over.about(at))...)
-	if err != nil {
-		return false
-	}
-	is := at.serviceIn(tried, nil)
-	return !at.isIn(is) && (at.backend == "" || is != nil)
+	return "an override hides it; a PUT of it, or DELETE " + path + ", brings it back"
 }
 
 // takesAway reports whether an override says that its object is not to be there.

@@ -70,6 +70,10 @@ func TestAbsent(t *testing.T) {
 			{`POST /overrides {"kind":"hide","service":"web","backend":"n"}`, "200", "hide web/n"},
 			{"DELETE /service/web/n", gone + "[there is no web/n] [web/n: an override hides it, and nothing declares it]", "hide web/n"},
 		},
+		"a hide of a service that nobody declares": {
+			{`POST /overrides {"kind":"hide","service":"x"}`, "200", "hide x"},
+			{"GET /service/x", gone + "[there is no service x] [x: an override hides it, and nothing declares it]", "hide x"},
+		},
 		"disabled": {
 			{`PATCH /service/web/a {"disabled":true}`, "200 changed", `patch web/a {"disabled":true}`},
 			{`PATCH /service/web/a {"weight":7}`, gone + "[there is no web/a]" + hidden, `patch web/a {"disabled":true}`},

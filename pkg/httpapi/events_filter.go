@@ -33,7 +33,7 @@ func newEventFilter(query url.Values) (eventFilter, error) {
 	var f eventFilter
 	bad := func(name, message string) (eventFilter, error) {
 		return f, &Failure{
-			Code: http.StatusUnprocessableEntity, Message: "what was sent cannot be used",
+			Code: http.StatusUnprocessableEntity, Message: unusable,
 			Problems: []Problem{{Path: "query." + name, Message: message}},
 		}
 	}

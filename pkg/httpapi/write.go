@@ -195,15 +195,23 @@ func (a *api) judged(ctx context.Context) (sources.Judged, error) {
 
 // withoutEnding is a service as it would be without all that ends, of which was is now; nil: it would not be there.
 func (a *api) withoutEnding(over overlay, was *spec.Service) *spec.Service {
-	ending := over.thatEnd()
-	if len(ending) == 0 {
-		return was
+	if is, known := a.without(over.thatEnd(), was); known {
+		return is
 	}
-	tried, err := a.daemon.TryWrites(clears(ending)...)
+	return was // it does not come to that
+}
+
+// without is a service as it would be without some of what is written over it, of which was is now; nil: it would not be
+// there. False is that they cannot be taken back.
+func (a *api) without(some overlay, was *spec.Service) (*spec.Service, bool) {
+	if len(some) == 0 {
+		return was, true
+	}
+	tried, err := a.daemon.TryWrites(clears(some)...)
 	if err != nil {
-		return was // it does not come to that
+		return nil, false
 	}
-	return object{service: over[0].Service}.serviceIn(tried, was)
+	return object{service: some[0].Service}.serviceIn(tried, was), true
 }
 
 // try finds what would count with some changes.

@@ -182,11 +182,8 @@ func (v overlay) leanPatch(w spec.Override, before, after, without *spec.Service
 	maps.DeleteFunc(keys, func(key string, _ json.RawMessage) bool {
 		return key != "disabled" && !removes(keys[key], stored[key]) && bytes.Equal(was[key], is[key]) && !v.renews(w, key, bytes.Equal(lasting[key], is[key]))
 	})
-	switch named := name != nil && string(name) != "null"; {
-	case named && keys["host"] != nil:
-		keys["host_name"] = name // be it the same: that of the former host goes with that
-	case named && keys["host_name"] != nil && host != nil:
-		keys["host"] = host // be it the same: it is what has the name
+	if named := name != nil && string(name) != "null"; named && host != nil && (keys["host"] != nil || keys["host_name"] != nil) {
+		keys["host"], keys["host_name"] = host, name // be one the same: a name is that of its address, and goes with that
 	}
 	if len(keys) == 0 {
 		return nil

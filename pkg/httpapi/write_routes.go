@@ -211,9 +211,10 @@ func (a *api) remove(ctx context.Context, c *caller, at object, q *WriteQuery) (
 	return a.change(ctx, c, at, q, func(was *spec.Service, over overlay) (step, error) {
 		hide := sources.Write{Override: at.override(c, q, spec.Hide, nil)}
 		without := a.withoutEnding(over, was)
-		hidden := at.isIn(without) || !at.isIn(was) && a.isThereWithout(over.about(at).thatEnd(), at)
-		if !at.isIn(was) && !hidden && (hide.Ends() || !over.brings(at)) {
-			return step{}, a.absent(c, at, "there is no "+at.String())
+		if !at.isIn(was) && !at.isIn(without) && (hide.Ends() || !over.brings(at)) {
+			if is, _ := a.without(over.about(at).thatEnd(), was); !at.isIn(is) { // else what ends hides it
+				return step{}, a.absent(c, at, "there is no "+at.String())
+			}
 		}
 		all := over // of a service those of its backends, too
 		if at.backend != "" {

@@ -65,10 +65,9 @@ func (r *request) bytes() (n int) {
 // is wrong with the writes of one is no matter of the others.
 //
 // An override without a time is of now. A patch of what is set or patched at its key is merged into it, tables key by key; its
-// reason, author and end are then those of the whole. A set or hide replaces what is there; a set of a
-// service that says nothing of backends leaves it those it has. A patch of what is hidden is
-// refused. To clear what is not there changes nothing. Until is a time of the wall clock: when the clock is set, the override
-// ends when the clock says so.
+// reason, author and end are then those of the whole. A set or hide replaces what is there; a set of a service that says
+// nothing of backends leaves it those it has. A patch of what is hidden is refused. To clear what is not there changes
+// nothing. Until is a time of the wall clock: when the clock is set, the override ends when the clock says so.
 //
 // An error of the caller's is an *OverrideError, or ErrChanged. A caller whose context ends before its writes are on their way
 // does not write.
